@@ -1,0 +1,136 @@
+"""One family of exceptions; every message says what, where, and what to do next.
+
+::
+
+    OrganelleError
+    ├── NotFound                a name or path that is not there; nearest names offered
+    │   ├── ClassNotFound
+    │   ├── CropNotFound
+    │   ├── DatasetNotFound
+    │   └── FileMissing         a file, folder or array
+    ├── OutputExists            an existing result is never overwritten unasked
+    ├── SettingsError           a TOML or option that cannot be used
+    ├── CatalogError            a table of datasets or crops that contradicts itself
+    ├── FormatError             a stored volume that cannot be read as what it claims to be
+    │   └── ChunkError          one chunk that is truncated or corrupt
+    ├── GridMismatch            voxel sizes, shapes or places that do not fit together
+    ├── EMMissing               a crop whose electron microscopy is not (completely) here
+    ├── CheckpointError         a checkpoint that is damaged or belongs to another network
+    ├── SubmissionError         a submission that cannot be read or written
+    ├── ScoringError            truth that cannot be scored
+    └── MissingExtra            an optional dependency that is not installed
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+
+class OrganelleError(Exception):
+    """Base of the family: `csc` prints it without a traceback and exits with status 1."""
+
+
+class NotFound(OrganelleError):
+    """Something was asked for by a name that is not known."""
+
+
+class ClassNotFound(NotFound):
+    """An organelle class that is not in the table of classes."""
+
+
+class CropNotFound(NotFound):
+    """A crop number that is not in the catalog."""
+
+
+class DatasetNotFound(NotFound):
+    """A dataset that is not in the catalog."""
+
+
+class FileMissing(NotFound):
+    """A file, folder or stored array that is not there."""
+
+
+class OutputExists(OrganelleError):
+    """An output that is already there and was not to be overwritten."""
+
+
+class SettingsError(OrganelleError):
+    """An experiment file or option that cannot be used."""
+
+
+class CatalogError(OrganelleError):
+    """Tables that are incomplete or contradict themselves."""
+
+
+class FormatError(OrganelleError):
+    """A stored volume that is not what its metadata claims."""
+
+
+class ChunkError(FormatError):
+    """One chunk that cannot be decoded."""
+
+
+class GridMismatch(OrganelleError):
+    """Voxel sizes, shapes or places that do not fit together."""
+
+
+class EMMissing(OrganelleError):
+    """A crop without the electron microscopy that a stage needs."""
+
+
+class CheckpointError(OrganelleError):
+    """A checkpoint that is damaged or was made for something else."""
+
+
+class SubmissionError(OrganelleError):
+    """A submission that cannot be read or written."""
+
+
+class ScoringError(OrganelleError):
+    """Truth or prediction that cannot be scored."""
+
+
+class MissingExtra(OrganelleError):
+    """An optional dependency that is not installed."""
+
+
+def did_you_mean(name: object, known: Iterable[object], *, most: int = 3) -> str:
+    """`"; nearest: 'mito', 'mito_mem'"`, or an empty string when nothing is near or `known` is empty.
+
+    Numbers are compared by value, names by spelling.
+    """
+    options = list(known)
+    if isinstance(name, int) and options and all(isinstance(o, int) for o in options):
+        near: list[object] = sorted(options, key=lambda o: abs(o - name))[:most]  # type: ignore[operator]
+    else:
+        texts = {str(o): o for o in options}
+        near = [texts[t] for t in difflib.get_close_matches(str(name), texts, n=most, cutoff=0.5)]
+    return "; nearest: " + ", ".join(str(n) for n in near) if near else ""
+
+
+def require_folder(path: Path | str, what: str) -> Path:
+    """`path` as an existing folder, else `FileMissing` that names `what` it should have been."""
+    folder = Path(path)
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        siblings = [p.name for p in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        raise FileMissing(
+            f"{what}: expected a folder at {folder}, found {found}{did_you_mean(folder.name, siblings)}"
+        )
+    return folder
+
+
+def require_module(name: str, extra: str) -> ModuleType:
+    """Import `name`, else `MissingExtra` with the line that installs it."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] != name.split(".")[0]:
+            raise
+        raise MissingExtra(
+            f"{name} is not installed, and this needs it; install it with: pip install 'organelle[{extra}]'"
+        ) from error

@@ -1,0 +1,80 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from organelle.errors import FormatError, OutputExists
+
+
+@contextmanager
+def whole(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary path beside `path` that becomes `path` when the block ends without an error.
+
+    The block may write a file or a folder there. On an error, or when the process is killed, nothing
+    stands under `path`, and what stood there before still does.
+
+    Raises:
+        OutputExists: `path` exists and `overwrite` is false. Nothing was written.
+    """
+    final = Path(path)
+    refuse_existing(final, overwrite=overwrite)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    try:
+        yield scratch / final.name
+        _publish(scratch / final.name, final, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def refuse_existing(path: Path | str, *, overwrite: bool = False) -> None:
+    """Raise `OutputExists` when something stands at `path` and may not be replaced."""
+    if Path(path).exists() and not overwrite:
+        raise OutputExists(f"{path} exists and is not overwritten; choose another place or add --overwrite")
+
+
+def write_json(path: Path | str, record: Any, *, overwrite: bool = False) -> Path:
+    """Write `record` as indented JSON, whole or not at all; returns the path."""
+    with whole(path, overwrite=overwrite) as part:
+        part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+    return Path(path)
+
+
+def read_json(path: Path | str) -> Any:
+    """Parse the JSON file at `path`; `FormatError` says where it is broken."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FormatError(f"{path} is not valid JSON: {error}") from error
+
+
+def sha256(path: Path | str) -> str:
+    """Hash of a file's bytes, or of a folder's names and bytes in sorted order, as hexadecimal."""
+    digest = hashlib.sha256()
+    root = Path(path)
+    for file in [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file()):
+        if file != root:
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _publish(made: Path, final: Path, scratch: Path) -> None:
+    """Move `made` to `final`; a folder in the way is first moved aside, so that a kill loses neither."""
+    if made.is_file():
+        with made.open("rb") as stream:
+            os.fsync(stream.fileno())
+    if final.is_dir():
+        final.rename(scratch / "before")
+    made.replace(final)
