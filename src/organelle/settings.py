@@ -1,4 +1,4 @@
-"""Settings as frozen records: each default is written once, and an unknown key names the nearest known one."""
+"""Settings as frozen records: each default stands once; an unknown key names the nearest known one."""
 
 from __future__ import annotations
 
