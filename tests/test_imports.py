@@ -1,0 +1,61 @@
+"""Light things stay light: what `import organelle` loads, and what `csc --help` costs."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "zarr", "scipy", "skimage", "cc3d", "numba", "matplotlib", "monai", "tensorboard")
+CSC = Path(sys.executable).with_name("csc")
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after `statement`."""
+    code = (
+        f"import sys, json\n{statement}\nprint(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(run.stdout))
+
+
+def cpu_seconds(*command: str | Path) -> float:
+    """User and system time of one run of `command`, which must succeed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+@pytest.mark.parametrize("module", ["organelle", "organelle.classes", "organelle.catalog"])
+def test_the_ground_floor_loads_nothing_heavy(module: str) -> None:
+    assert loaded_after(f"import {module}").isdisjoint(HEAVY)
+
+
+def test_looking_up_crops_loads_nothing_heavy() -> None:
+    loaded = loaded_after("from organelle.catalog import load_catalog\nload_catalog().select('test')")
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_a_heavy_import_would_be_seen() -> None:
+    assert "scipy" in loaded_after("import scipy")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    loaded = loaded_after(
+        "from organelle.cli import main\n"
+        "sys.argv = ['csc', '--help']\n"
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()"
+    )
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_help_is_there_at_once() -> None:
+    # Other work on the machine only ever adds to a run, so the best of several is the honest figure.
+    best = min(cpu_seconds(CSC, "--help") for _ in range(7))
+    assert best < 0.3, f"csc --help takes {best:.2f} s of CPU time"
