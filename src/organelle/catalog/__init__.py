@@ -1,0 +1,43 @@
+"""What exists: datasets, training and test crops, where their volumes lie, and how crops are split.
+
+The CellMap Segmentation Challenge is built in; any other challenge is a folder with three tables.
+Nothing here opens a volume or a network connection.
+"""
+
+from organelle.catalog.counts import AnnotationCounts, count_annotations
+from organelle.catalog.layout import (
+    em_path,
+    label_path,
+    labels_folder,
+    prediction_path,
+    processed_path,
+)
+from organelle.catalog.records import Catalog, Crop, Dataset
+from organelle.catalog.split import (
+    Datasplit,
+    crop_groups,
+    make_datasplit,
+    read_datasplit,
+    write_datasplit,
+)
+from organelle.catalog.tables import load_catalog, write_tables
+
+__all__ = [
+    "AnnotationCounts",
+    "Catalog",
+    "Crop",
+    "Dataset",
+    "Datasplit",
+    "count_annotations",
+    "crop_groups",
+    "em_path",
+    "label_path",
+    "labels_folder",
+    "load_catalog",
+    "make_datasplit",
+    "prediction_path",
+    "processed_path",
+    "read_datasplit",
+    "write_datasplit",
+    "write_tables",
+]

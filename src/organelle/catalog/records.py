@@ -1,0 +1,139 @@
+"""Dataset, Crop and the Catalog that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from organelle.errors import CropNotFound, DatasetNotFound, did_you_mean
+from organelle.geometry import Extent, Grid, Nm
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One imaged sample. `None` means that the table does not say, and nobody should guess.
+
+    Attributes:
+        em_voxel_size_nm: As reported, z y x; the metadata of the stored EM decides.
+        extent_um_xyz: Imaged extent in micrometres as published, in x, y, z order.
+        em_doi: The dataset's own DOI; without one the collection's applies (doi:10.25378/janelia.c.7456966).
+    """
+
+    name: str
+    organism: str | None = None
+    sample: str | None = None
+    kind: str | None = None
+    preparation: str | None = None
+    em_voxel_size_nm: Nm | None = None
+    extent_um_xyz: Nm | None = None
+    em_doi: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A box of one dataset with annotations (training) or to be predicted (test).
+
+    All classes of a crop share `grid`. `classes` are those annotated (or asked for), in the table's order.
+    """
+
+    id: int
+    dataset: str
+    grid: Grid
+    classes: tuple[str, ...]
+    is_test: bool = False
+
+    @property
+    def name(self) -> str:
+        """The folder's name: `crop111`."""
+        return f"crop{self.id}"
+
+    @property
+    def voxel_size_nm(self) -> Nm:
+        """Voxel size of the labels, z y x."""
+        return self.grid.voxel_size_nm
+
+    @property
+    def extent(self) -> Extent:
+        """From corner to corner in nm."""
+        return self.grid.extent
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All datasets and crops of one challenge, in the order of its tables."""
+
+    name: str
+    datasets: Mapping[str, Dataset]
+    train_crops: Mapping[int, Crop]
+    test_crops: Mapping[int, Crop]
+
+    @property
+    def crops(self) -> dict[int, Crop]:
+        """Training crops, then test crops."""
+        return {**self.train_crops, **self.test_crops}
+
+    def crop(self, number: int) -> Crop:
+        """The crop with this number; `CropNotFound` names the nearest."""
+        crops = self.crops
+        if number not in crops:
+            raise CropNotFound(
+                f"crop {number} is not in the catalog {self.name}{did_you_mean(number, crops)}; "
+                f"it holds {len(self.train_crops)} training and {len(self.test_crops)} test crops"
+            )
+        return crops[number]
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset called `name`; `DatasetNotFound` names the nearest."""
+        if name not in self.datasets:
+            raise DatasetNotFound(
+                f"{name!r} is not a dataset of the catalog {self.name}{self._nearest(name)}"
+            )
+        return self.datasets[name]
+
+    def rows(self) -> tuple[tuple[Crop, str], ...]:
+        """Every (test crop, class) that a submission must hold, in the table's order."""
+        return tuple((crop, name) for crop in self.test_crops.values() for name in crop.classes)
+
+    def select(self, spec: str | int | Iterable[str | int]) -> tuple[Crop, ...]:
+        """Crops as people name them, each once, in the order named.
+
+        `all` (or `train`) means every training crop, `test` every test crop, `*` both; a number or
+        `crop111` is one crop; a dataset's name means all of its crops. Names are separated by commas or
+        blanks, or come as a list.
+
+        Raises:
+            CropNotFound: numbers that are not in the catalog, or nothing was named.
+            DatasetNotFound: other words that it does not know.
+        """
+        chosen = {crop.id: crop for word in _words(spec) for crop in self._named(word)}
+        if not chosen:
+            raise CropNotFound(f'no crop was named by {spec!r}; say "all", "test", "*" or crop numbers')
+        return tuple(chosen.values())
+
+    def _named(self, word: str) -> Iterable[Crop]:
+        groups = {
+            "all": self.train_crops,
+            "train": self.train_crops,
+            "test": self.test_crops,
+            "*": self.crops,
+        }
+        if word in groups:
+            return groups[word].values()
+        number = word.removeprefix("crop")
+        if number.isascii() and number.isdigit():
+            return (self.crop(int(number)),)
+        dataset = self.dataset(word)
+        return (crop for crop in self.crops.values() if crop.dataset == dataset.name)
+
+    def _nearest(self, name: str) -> str:
+        return did_you_mean(name, self.datasets) or f"; it holds: {', '.join(self.datasets)}"
+
+
+def _words(spec: str | int | Iterable[str | int]) -> Iterator[str]:
+    if isinstance(spec, str):
+        yield from spec.replace(",", " ").split()
+    elif isinstance(spec, int):
+        yield str(spec)
+    else:
+        for part in spec:
+            yield from _words(part)
