@@ -1,0 +1,87 @@
+"""The directive `{csc-commands}`: a section for every command, from what `csc COMMAND --help` knows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from organelle.cli import app
+
+
+def commands() -> dict[str, Any]:
+    """Every command by the name that one types, in the order of `csc --help`."""
+    return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def spellings(option: Any) -> list[str]:
+    """What one may type for a parameter: `-c`, `--crops`, or the name of an argument."""
+    if option.param_type_name == "argument":
+        return [option.metavar or option.name.upper()]
+    return [*option.opts, *option.secondary_opts]
+
+
+def command_page(name: str, command: Any) -> Iterator[str]:
+    """The lines of the section on one command, in Markdown."""
+    shown = [option for option in command.params if option.name != "help" and not option.hidden]
+    arguments = [spellings(option)[0] for option in shown if option.param_type_name == "argument"]
+    yield f"(csc-{name})="
+    yield f"## `csc {name}`"
+    yield ""
+    yield inspect.cleandoc(command.help or "").replace("\f", "")
+    yield ""
+    yield "```console"
+    yield " ".join(["$ csc", name, *arguments, "[OPTIONS]"])
+    yield "```"
+    yield ""
+    for option in shown:
+        yield ", ".join(f"`{spelling}`" for spelling in spellings(option)) + kind_of_value(option)
+        yield f": {(option.help or '').strip()} {small_print(option)}".rstrip()
+        yield ""
+
+
+def kind_of_value(option: Any) -> str:
+    """What follows the option: nothing for a flag, else its kind in italics."""
+    if option.param_type_name == "argument" or getattr(option, "is_flag", False):
+        return ""
+    choices = getattr(option.type, "choices", None)
+    return f" *{'|'.join(map(str, choices)) if choices else option.metavar or option.type.name}*"
+
+
+def small_print(option: Any) -> str:
+    """The default, the variable of the environment, and whether it must be there, in brackets."""
+    facts = []
+    if option.required:
+        facts.append("required")
+    elif option.default not in (None, False, ()) and not callable(option.default):
+        facts.append(f"default: `{option.default}`")
+    if getattr(option, "envvar", None):
+        facts.append(f"from `{option.envvar}` where that is set")
+    return f"({'; '.join(facts)})" if facts else ""
+
+
+class CommandSections(SphinxDirective):
+    """One section for every command."""
+
+    def run(self) -> list[nodes.Node]:
+        lines = [line for name, command in commands().items() for line in command_page(name, command)]
+        text = "\n".join(lines).split("\n")
+        return self.parse_content_to_sections(StringList(text, source="csc --help"))
+
+    def parse_content_to_sections(self, content: StringList) -> list[nodes.Node]:
+        """Parse `content`, headings included."""
+        holder = nodes.Element()
+        self.state.nested_parse(content, 0, holder, match_titles=True)
+        return holder.children
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Announce the directive to Sphinx."""
+    app.add_directive("csc-commands", CommandSections)
+    return {"parallel_read_safe": True}

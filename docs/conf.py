@@ -1,0 +1,43 @@
+"""How the documentation is built; `make docs` treats every warning as an error."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from organelle import __version__
+
+project = "organelle"
+author = "the organelle developers"
+copyright = author
+release = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "myst_parser",
+    "command_reference",
+    "settings_reference",
+]
+exclude_patterns = ["_build", "pictures"]
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# Docstrings put code between single backticks.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_class_signature = "mixed"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 90
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = f"organelle {release}"
+html_show_copyright = False
+html_copy_source = False
+html_static_path: list[str] = []
