@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from drawn_crops import KINDS, draw
+from slow_metric import slow_score
+
+from organelle.errors import ScoringError
+from organelle.metrics import missing_instances, require_version, score_instances
+
+ISOTROPIC = (8.0, 8.0, 8.0)
+
+
+def agree(kind, seed):
+    prediction, truth, voxel_size = draw(kind, seed)
+    fast = asdict(score_instances(prediction, truth, voxel_size))
+    slow = slow_score(prediction, truth, voxel_size)
+    assert {k: fast[k] for k in slow} == slow | {
+        "hausdorff_norm_sum": pytest.approx(slow["hausdorff_norm_sum"], abs=1e-9)
+    }
+    return slow["status"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_fast_scorer_equals_the_definition(kind):
+    for seed in range(50):
+        agree(kind, seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_fast_scorer_equals_the_definition_on_thousands(kind):
+    for seed in range(50, 650):
+        agree(kind, seed)
+
+
+def test_the_drawn_crops_reach_both_answers():
+    statuses = {agree(kind, seed) for kind in KINDS for seed in range(4)}
+    assert statuses == {"scored", "skipped_too_many_instances"}
+
+
+def one_object(shape=(20, 20, 20), at=5, size=6):
+    crop = np.zeros(shape, np.uint8)
+    crop[(slice(at, at + size),) * 3] = 1
+    return crop
+
+
+def test_any_overlap_is_a_match():
+    truth = one_object()
+    speck = np.zeros_like(truth)
+    speck[7, 7, 7] = 9
+    counts = score_instances(speck, truth, ISOTROPIC)
+    assert (counts.tp, counts.fp, counts.fn) == (1, 0, 0)
+
+
+def test_an_object_that_is_nowhere_and_one_from_nowhere_have_the_same_term():
+    truth = one_object()
+    missed = score_instances(np.zeros_like(truth), truth, ISOTROPIC)
+    invented = score_instances(truth, np.zeros_like(truth), ISOTROPIC)
+    assert (missed.fn, missed.n_hausdorff) == (invented.fp, invented.n_hausdorff) == (1, 1)
+    half_the_crop = 80.0
+    term = 1.01 ** (-half_the_crop / np.linalg.norm(ISOTROPIC))
+    assert missed.hausdorff_norm_sum == invented.hausdorff_norm_sum == pytest.approx(term)
+
+
+def test_specks_flood_a_crop_and_the_counts_say_how_many():
+    truth = one_object()
+    specks = np.zeros_like(truth)
+    specks[::2, ::2, ::2] = 1
+    counts = score_instances(specks, truth, ISOTROPIC)
+    assert counts.status == "skipped_too_many_instances"
+    assert (counts.tp, counts.fp, counts.fn, counts.n_hausdorff) == (0, 0, 0, 0)
+    assert (counts.n_components, counts.n_truth) == (1000, 1)
+
+
+def test_negative_and_nan_background_become_objects():
+    truth = one_object()
+    negative = np.where(truth > 0, 1, -1).astype(np.int16)
+    assert score_instances(negative, truth, ISOTROPIC).fp == 1
+    nan = truth.astype(np.float32)
+    nan[0, 0, :3] = np.nan
+    assert score_instances(nan, truth, ISOTROPIC).fp == 3
+
+
+def test_truth_against_itself_pays_for_an_object_in_two_pieces():
+    truth = one_object()
+    truth[0, 0, 0] = 1
+    assert score_instances(truth, truth, ISOTROPIC).fp == 1
+
+
+def test_a_missing_class_misses_every_object_and_an_empty_array_is_better():
+    truth = one_object()
+    truth[15:, 15:, 15:] = 7
+    missing = missing_instances(truth)
+    assert (missing.fn, missing.n_hausdorff, missing.hausdorff_norm_sum, missing.status) == (
+        2,
+        2,
+        0,
+        "missing",
+    )
+    zeros = score_instances(np.zeros_like(truth), truth, ISOTROPIC)
+    assert zeros.hausdorff_norm_sum > missing.hausdorff_norm_sum
+    assert zeros.fn == missing.fn
+
+
+def test_empty_volumes_have_nothing_to_score():
+    nothing = np.zeros((0, 4, 4), np.uint8)
+    assert score_instances(nothing, nothing, ISOTROPIC).n_hausdorff == 0
+    assert missing_instances(nothing).fn == 0
+
+
+@pytest.mark.parametrize(
+    ("truth", "words"),
+    [
+        (np.ones((4, 4, 4), np.float32), "float32"),
+        (np.full((4, 4, 4), -3, np.int16), "negative id -3"),
+        (np.full((4, 4, 4), 64, np.uint16), "reaches the number of voxels, 64"),
+    ],
+)
+def test_truth_that_is_not_made_of_ids_is_explained(truth, words):
+    with pytest.raises(ScoringError, match=words):
+        score_instances(np.zeros(truth.shape, np.uint8), truth, ISOTROPIC)
+    with pytest.raises(ScoringError, match=words):
+        missing_instances(truth)
+
+
+def test_shapes_and_versions_must_be_known():
+    with pytest.raises(ScoringError, match="differ in shape"):
+        score_instances(np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 3), np.uint8), ISOTROPIC)
+    with pytest.raises(ScoringError, match="nearest: 2026-06"):
+        require_version("2026-6")
