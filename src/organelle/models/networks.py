@@ -1,0 +1,62 @@
+"""Networks from specs, and the start of their last layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from organelle.errors import require_module
+from organelle.models.registry import architecture
+from organelle.models.spec import ModelSettings
+
+if TYPE_CHECKING:
+    import torch
+
+RAREST = 1e-4
+"""Class frequencies are taken to be at least this (and at most 1 minus this) when biases start there: a
+class that was never seen would otherwise start so low that it could hardly be learned."""
+
+
+def build_network(spec: ModelSettings) -> torch.nn.Module:
+    """The network of `spec` with fresh weights, drawn from torch's global generator.
+
+    It maps float32 [batch, 1, (z,) y, x] to logits [batch, class, (z,) y, x] of the same size.
+
+    Raises:
+        NotFound, SettingsError: an own network that cannot be imported or is not a network.
+        MissingExtra: torch or monai is not installed.
+    """
+    require_module("torch", "train")
+    require_module("monai", "train")
+    return architecture(spec.network, spec.options).build(spec.dimensions, len(spec.classes))
+
+
+def initialise_bias(network: torch.nn.Module, frequencies: NDArray[Any]) -> bool:
+    """Let each class start at its frequency: bias of the last layer = log(f / (1 - f)).
+
+    Args:
+        network: changed in place.
+        frequencies: shape [class]; share of the known voxels where the class is present, NaN where
+            nothing is known (taken as `RAREST`).
+
+    Returns:
+        Whether there was a last layer with one bias per class; an own network may have none.
+    """
+    import torch
+
+    share = np.clip(np.nan_to_num(np.asarray(frequencies, np.float64), nan=RAREST), RAREST, 1 - RAREST)
+    layers = [module for module in network.modules() if _has_bias_for(module, len(share))]
+    if not layers:
+        return False
+    bias: Any = layers[-1].bias
+    with torch.no_grad():
+        bias.copy_(torch.from_numpy(np.log(share / (1 - share))))
+    return True
+
+
+def _has_bias_for(module: torch.nn.Module, classes: int) -> bool:
+    """Whether `module` is a convolution or linear layer with `classes` outputs and a bias."""
+    outputs = getattr(module, "out_channels", getattr(module, "out_features", None))
+    return outputs == classes and getattr(module, "bias", None) is not None

@@ -1,0 +1,126 @@
+"""What a network is made for: classes, voxel size, patch grid, normalisation. Loads no torch."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from organelle.classes import class_named
+from organelle.errors import OrganelleError
+from organelle.geometry import Nm, Voxels
+from organelle.models.normalisation import Normalisation
+from organelle.models.registry import architecture, dimensions_of
+from organelle.settings import Settings
+
+
+class ModelSettings(Settings):
+    """The section `[model]` of an experiment."""
+
+    network: str
+    """A name of the registry (`unet_3d`, `unet_2d`, `dynunet_3d`, `dynunet_2d`) or `package.module:Name`,
+    which is called as `Name(in_channels, out_channels, **options)`."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options of that network; for the built-in ones see `UNetOptions` and `DynUNetOptions`."""
+    classes: tuple[str, ...] = Field(min_length=1)
+    """What the network tells apart: one output channel per class, in this order."""
+    voxel_size_nm: Nm
+    """Voxel size (z, y, x) of input and output; EM and labels are resampled to it where they differ."""
+    patch_shape: Voxels
+    """What the network sees at once; one axis of size 1 makes it a 2D network on planes across that axis."""
+    stride: Voxels
+    """Step of the patch grid in prediction; without it three quarters of the patch, so that rims overlap."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_stride(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("stride") is not None:
+            return values
+        shape = values.get("patch_shape", ())
+        whole = isinstance(shape, (list, tuple)) and all(isinstance(n, int) for n in shape)
+        return {**values, "stride": [max(1, n * 3 // 4) for n in shape]} if whole else values
+
+    @field_validator("classes")
+    @classmethod
+    def _known_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            for name in classes:
+                class_named(name)
+        except OrganelleError as error:
+            raise ValueError(str(error)) from None
+        if twice := sorted({name for name in classes if classes.count(name) > 1}):
+            raise ValueError(f"{', '.join(twice)} listed more than once")
+        return classes
+
+    @field_validator("voxel_size_nm")
+    @classmethod
+    def _positive_sizes(cls, size: Nm) -> Nm:
+        if not all(0 < v < float("inf") for v in size):
+            raise ValueError("a voxel has three positive finite sizes in nm, in the order z, y, x")
+        return size
+
+    @field_validator("patch_shape")
+    @classmethod
+    def _flat_once(cls, shape: Voxels) -> Voxels:
+        if min(shape) < 1 or shape.count(1) > 1:
+            raise ValueError("a patch has three sizes >= 1 (z, y, x), at most one of them 1 (2D)")
+        return shape
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _check_stride(self.patch_shape, self.stride)
+        try:
+            wanted = dimensions_of(self.network)
+            network = architecture(self.network, self.options)
+        except OrganelleError as error:
+            raise ValueError(str(error)) from None
+        if wanted not in (None, self.dimensions):
+            raise ValueError(
+                f"{self.network} is a {wanted}D network, but patch_shape {list(self.patch_shape)} "
+                f"is {self.dimensions}D (2D has one axis of size 1)"
+            )
+        _check_divisor(self.network, self.spatial_shape, network.divisor(self.dimensions))
+        return self
+
+    @property
+    def flat_axis(self) -> int | None:
+        """The axis of size 1 of a 2D patch, which the network does not see; None in 3D."""
+        return self.patch_shape.index(1) if 1 in self.patch_shape else None
+
+    @property
+    def dimensions(self) -> int:
+        """2 or 3: how many axes the network sees."""
+        return 3 if self.flat_axis is None else 2
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """The patch as the network sees it: without the flat axis."""
+        return tuple(n for axis, n in enumerate(self.patch_shape) if axis != self.flat_axis)
+
+    def with_normalisation(self, normalisation: Normalisation) -> ModelSpec:
+        """The complete spec, once the training crops' grey values are known."""
+        return ModelSpec.model_validate({**self.model_dump(), "normalisation": normalisation})
+
+
+class ModelSpec(ModelSettings):
+    """All that is needed to use a network's weights; every checkpoint carries one."""
+
+    normalisation: Normalisation
+    """How grey values become input, fixed at the start of training."""
+
+
+def _check_stride(patch: Voxels, stride: Voxels) -> None:
+    if any(not 1 <= s <= n for s, n in zip(stride, patch, strict=True)):
+        raise ValueError(
+            f"stride {list(stride)} must be between 1 and patch_shape {list(patch)} on every axis: "
+            "a longer step would leave gaps"
+        )
+
+
+def _check_divisor(network: str, shape: tuple[int, ...], divisor: tuple[int, ...]) -> None:
+    if any(n % d for n, d in zip(shape, divisor, strict=True)):
+        near = [max(d, round(n / d) * d) for n, d in zip(shape, divisor, strict=True)]
+        raise ValueError(
+            f"{network} halves its input repeatedly and needs sizes divisible by {list(divisor)}, "
+            f"not {list(shape)}; nearest: {near}"
+        )
