@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import doctest
+import pkgutil
 import re
+import shlex
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import organelle
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
+WRITTEN = [*PAGES, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
 SESSION = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands() -> dict[str, Any]:
+    """Every `csc` command by the name that one types."""
+    import typer
+
+    from organelle.cli import app
+
+    return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def sessions(page: Path) -> str:
@@ -19,12 +37,92 @@ def sessions(page: Path) -> str:
     return "\n".join(SESSION.findall(page.read_text()))
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if sessions(p)], ids=lambda page: str(page.relative_to(DOCS))
-)
+def typed(page: Path, program: str) -> Iterator[list[str]]:
+    """The words after `program` of every line that a page tells one to type."""
+    for block in CONSOLE.findall(page.read_text()):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            while words[1:] and "=" in words[1]:  # VARIABLE=value before the program
+                del words[1]
+            if words[:2] == ["$", program]:
+                yield words[2:]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(REPOSITORY))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if sessions(p)], ids=name_of)
 def test_the_examples_of_a_page_print_what_it_says(page: Path) -> None:
     example = doctest.DocTestParser().get_doctest(sessions(page), {}, page.name, str(page), 0)
     report: list[str] = []
     result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example, out=report.append)
     assert result.attempted > 0
     assert result.failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+def test_what_a_page_tells_one_to_type_exists(page: Path) -> None:
+    known = commands()
+    for verb, *words in typed(page, "csc"):
+        assert verb in known or verb in ("--help", "--version"), f"csc {verb}"
+        if verb in known:
+            options = {o for parameter in known[verb].params for o in (*parameter.opts, "--help", "--debug")}
+            used = {word.partition("=")[0] for word in words if word.startswith("-")}
+            assert used <= options, f"csc {verb} has no {', '.join(used - options)}"
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+def test_every_command_that_a_page_mentions_exists(page: Path) -> None:
+    mentioned = set(re.findall(r"`csc ([a-z][a-z-]*)", page.read_text()))
+    assert mentioned <= set(commands())
+
+
+def test_every_make_target_that_a_page_mentions_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    for page in WRITTEN:
+        mentioned = set(re.findall(r"`make ([a-z]+)", page.read_text()))
+        mentioned |= {words[0] for words in typed(page, "make")}
+        assert mentioned <= targets, name_of(page)
+
+
+def test_the_readme_says_how_to_begin() -> None:
+    assert [words[0] for words in typed(REPOSITORY / "README.md", "make")] == ["demo", "test"]
+
+
+def test_every_command_stands_in_the_table_beside_a_function_that_exists() -> None:
+    rows = re.findall(
+        r"^\| \[`csc ([a-z-]+)`\]\(#csc-\1\) \| (.*?) \|",
+        (DOCS / "reference" / "commands.md").read_text(),
+        re.MULTILINE,
+    )
+    assert [name for name, _ in rows] == list(commands())
+    for _, functions in rows:
+        for function in re.findall(r"`(organelle\.[\w.]+)`", functions) or ["(none)"]:
+            module, _, name = function.rpartition(".")
+            assert callable(getattr(import_module(module), name)), function
+
+
+def test_every_command_and_option_says_what_it_is_for() -> None:
+    for name, command in commands().items():
+        assert command.help, name
+        for parameter in command.params:
+            assert parameter.help, f"csc {name}: {parameter.name}"
+
+
+def test_every_public_room_has_a_page_in_the_reference() -> None:
+    rooms = {m.name for m in pkgutil.iter_modules(organelle.__path__) if m.name != "cli"}
+    assert {page.stem for page in (DOCS / "reference" / "library").glob("*.md")} == rooms
+
+
+def test_every_key_of_an_experiment_says_what_it_is_for() -> None:
+    from organelle.experiment import Experiment
+
+    def undocumented(record: Any, place: str) -> Iterator[str]:
+        for key, field in record.model_fields.items():
+            if not field.description:
+                yield f"{place}.{key}"
+            if hasattr(field.annotation, "model_fields"):
+                yield from undocumented(field.annotation, f"{place}.{key}")
+
+    assert list(undocumented(Experiment, "experiment")) == []
