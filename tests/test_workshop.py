@@ -15,9 +15,11 @@ import organelle
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 HOSTS = {
+    "arxiv.org",
     "cellmapchallenge.janelia.org",
     "doi.org",
     "neuroglancer-demo.appspot.com",
+    "ngff.openmicroscopy.org",
     "semver.org",
     "www.w3.org",  # namespaces of SVG
     "zarr-specs.readthedocs.io",
