@@ -1,0 +1,21 @@
+"""What is handed in: a zip or folder read safely in place, laid on a crop's grid, and checked."""
+
+from organelle.submission.alignment import align, align_array
+from organelle.submission.limits import Limits
+from organelle.submission.problems import Problem, ProblemError, Report
+from organelle.submission.reader import Submission, open_stored, open_submission
+from organelle.submission.stored import StoredArray, SubmittedArray
+
+__all__ = [
+    "Limits",
+    "Problem",
+    "ProblemError",
+    "Report",
+    "StoredArray",
+    "Submission",
+    "SubmittedArray",
+    "align",
+    "align_array",
+    "open_stored",
+    "open_submission",
+]
