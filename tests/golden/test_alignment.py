@@ -12,18 +12,30 @@ from organelle.classes import kind_of
 from organelle.geometry import Grid
 from organelle.submission import align, open_stored
 
-KINDS = ("er", "mito")
-CASES = (
-    "same_grid finer_2x finer_anisotropic coarser_2x starts_before starts_inside outside off_grid_target "
-    "off_grid_inside no_metadata_larger no_metadata_smaller no_translation aliases half_integer ids_16bit "
-    "ome_ngff float_same_grid float_finer bool_finer"
-).split()
-NAMES = [
-    f"{kind}_{case}"
-    for kind in KINDS
-    for case in CASES
-    if kind == "er" or not case.startswith(("float", "bool"))
-]
+BOTH = (
+    "same_grid",
+    "finer_2x",
+    "finer_anisotropic",
+    "coarser_2x",
+    "starts_before",
+    "starts_inside",
+    "outside",
+    "off_grid_target",
+    "off_grid_inside",
+    "no_metadata_larger",
+    "no_metadata_smaller",
+    "no_translation",
+    "aliases",
+    "half_integer",
+    "ids_16bit",
+    "ome_ngff",
+)
+SEMANTIC = (
+    "float_same_grid",
+    "float_finer",
+    "bool_finer",
+)
+NAMES = [*(f"mito_{case}" for case in BOTH), *(f"er_{case}" for case in BOTH + SEMANTIC)]
 
 
 @pytest.fixture(scope="module")
