@@ -50,6 +50,14 @@ def chunk_file(array: zarr.Array[Any], path: Path, voxel: Sequence[int]) -> Path
     return path / array.metadata.encode_chunk_key(tuple(a // n for a, n in zip(voxel, outer, strict=True)))
 
 
+def chunk_files(array: zarr.Array[Any], path: Path, box: Box) -> tuple[Path, ...]:
+    """The files of all chunks (or shards) that hold a voxel of `box`."""
+    touched = chunks_touching(box, array.shards or array.chunks)
+    encode = array.metadata.encode_chunk_key
+    z, y, x = touched.start
+    return tuple(path / encode((z + i, y + j, x + k)) for i, j, k in np.ndindex(touched.shape))
+
+
 def _mark_shards(array: zarr.Array[Any], path: Path, touched: Box, found: np.ndarray) -> None:
     per_shard = [s // c for s, c in zip(array.shards or (), array.chunks, strict=True)]
     shards = chunks_touching(touched, per_shard)

@@ -20,9 +20,9 @@ TILE_VOXELS = 128
 def downsample(array: np.ndarray, kind: Kind, factor: Sequence[int] = (2, 2, 2)) -> np.ndarray:
     """Gather windows of `factor` voxels into one; at the far rim the windows hold what is left.
 
-    Images become the mean, for whole-number types rounded half to even; labels become the most frequent value,
-    of equally frequent ones that which comes first in the window (z, y, x order; thin structures neither
-    fade nor swell). The type stays; an axis of n voxels becomes ceil(n / factor).
+    Images become the mean, for whole-number types rounded half to even. Labels become the most frequent
+    value, of equally frequent ones that which comes first in the window (in z, y, x order, so that thin
+    structures neither fade nor swell). The type stays; an axis of n voxels becomes ceil(n / factor).
 
     Raises:
         GridMismatch: a factor is below 1.
@@ -75,13 +75,12 @@ def _regions(
 def _mean(values: list[np.ndarray]) -> np.ndarray:
     """Mean over a list of equal arrays, in their type."""
     dtype = values[0].dtype
-    if dtype.kind == "f":
-        return (np.sum([v.astype(np.float64) for v in values], axis=0) / len(values)).astype(dtype)
-    total = np.zeros(values[0].shape, dtype=np.int64 if dtype.itemsize > 2 else np.int32)
+    wide = np.float64 if dtype.kind == "f" else np.int64 if dtype.itemsize > 2 else np.int32
+    total = np.zeros(values[0].shape, dtype=wide)
     for v in values:
         total += v
-    mean: np.ndarray = np.rint(total / len(values)).astype(dtype)
-    return mean
+    mean = total / len(values)
+    return mean.astype(dtype) if dtype.kind == "f" else np.rint(mean).astype(dtype)
 
 
 def _mode(values: list[np.ndarray]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from organelle.errors import ChunkError, FormatError, GridMismatch
 from organelle.geometry import Box, Grid, Voxels
-from organelle.volumes.chunks import chunk_file, chunks_present, chunks_touching
+from organelle.volumes.chunks import chunk_file, chunk_files, chunks_present, chunks_touching
 from organelle.volumes.ngff import parse_multiscales
 from organelle.volumes.nodes import Node, is_node, read_node
 
@@ -118,6 +118,11 @@ class Volume:
         """Whether no stored chunk touches `box`."""
         inside = box.intersect(self.grid.box)
         return not chunks_present(self._array, self.path, chunks_touching(inside, self.chunks)).any()
+
+    def files(self, box: Box) -> tuple[Path, ...]:
+        """The files that hold the chunks (or shards) which `box` touches, whether they are there or not."""
+        inside = box.intersect(self.grid.box)
+        return chunk_files(self._array, self.path, inside)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Add or replace attributes of the stored array."""
