@@ -36,7 +36,7 @@ $(READY): pyproject.toml constraints.txt
 		|| { echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing into $(VENV) (once; takes a few minutes)"
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(READY)  ## the whole path on a synthetic cell, or with DATA=FOLDER on a real mini challenge
