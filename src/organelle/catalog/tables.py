@@ -4,9 +4,10 @@ The built-in tables (`tables/`, packed with the code) state the facts of the Cel
 as published by the CellMap project team at HHMI Janelia (doi:10.25378/janelia.c.7456966, CC BY 4.0). There
 a crop's classes are names, or `scored` for all scored classes, followed by `-name` for those it lacks.
 
-A folder holds `datasets.csv`, `train_crops.csv` and `test_crops.csv`. Sizes and places are z, y, x in nm,
-`translation_nm` is the centre of the first voxel, lists within a cell are separated by blanks, and a blank
-cell means "not stated".
+A folder holds `datasets.csv`, `train_crops.csv` and `test_crops.csv`; of the tables of crops one is enough,
+and without `datasets.csv` nothing is known about datasets but the names that the crops give. Sizes and
+places are z, y, x in nm, `translation_nm` is the centre of the first voxel, lists within a cell are
+separated by blanks, and a blank cell means "not stated".
 """
 
 from __future__ import annotations
@@ -39,16 +40,21 @@ def load_catalog(folder: Path | str | None = None) -> Catalog:
     """The catalog of the challenge in `folder`, or of the CellMap challenge when none is given.
 
     Raises:
-        FileMissing: the folder or one of its three tables is not there.
+        FileMissing: the folder is not there, or holds neither table of crops.
         CatalogError: the tables contradict themselves; all problems at once, each with file and line.
     """
     if folder is None:
         return _builtin()
     root = require_folder(folder, "catalog")
-    missing = [name for name in TABLES if not (root / name).is_file()]
-    if missing:
-        raise FileMissing(f"catalog {root} has no {', '.join(missing)}; it needs {', '.join(TABLES)}")
-    return _assemble(root.name, [_read_table(root / name) for name in TABLES])
+    there = [name for name in TABLES if (root / name).is_file()]
+    if not set(there) - {"datasets.csv"}:
+        raise FileMissing(
+            f"catalog {root} has no train_crops.csv and no test_crops.csv; it needs {', '.join(TABLES)}"
+        )
+    read = {name: _read_table(root / name) if name in there else _empty_table(name) for name in TABLES}
+    if "datasets.csv" not in there:
+        read["datasets.csv"] = _named_datasets([table for name, table in read.items() if name in there])
+    return _assemble(root.name, [read[name] for name in TABLES])
 
 
 def write_tables(catalog: Catalog, folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -96,6 +102,18 @@ def _read_table(path: Path) -> _Table:
     except (UnicodeDecodeError, csv.Error) as error:
         raise CatalogError(f"{path} is not a CSV table in UTF-8: {error}") from error
     return _Table(str(path), rows)
+
+
+def _empty_table(name: str) -> _Table:
+    return _Table(name, ((1, {column: column for column in TABLES[name]}),))
+
+
+def _named_datasets(crops: list[_Table]) -> _Table:
+    """A table of datasets that states their names and nothing else."""
+    names = {row.get("dataset", "").strip(): 0 for table in crops for _, row in table.rows[1:]}
+    blank = dict.fromkeys(DATASET_COLUMNS, "")
+    rows = tuple((0, {**blank, "dataset": name}) for name in names if name)
+    return _Table("datasets.csv", (*_empty_table("datasets.csv").rows, *rows))
 
 
 def _rows(text: str) -> tuple[tuple[int, Row], ...]:
