@@ -24,5 +24,5 @@ def test_a_crop_without_a_dataset_is_a_problem_even_then(tmp_path):
 
 def test_a_folder_without_crops_is_no_catalog(tmp_path):
     (tmp_path / "datasets.csv").write_text("dataset\n")
-    with pytest.raises(FileMissing, match="no train_crops.csv and no test_crops.csv"):
+    with pytest.raises(FileMissing, match=r"no train_crops\.csv and no test_crops\.csv"):
         load_catalog(tmp_path)
