@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from organelle.errors import FormatError, OutputExists
+from organelle.errors import FileMissing, FormatError, OutputExists
 
 
 @contextmanager
@@ -50,10 +50,12 @@ def write_json(path: Path | str, record: Any, *, overwrite: bool = False) -> Pat
 
 
 def read_json(path: Path | str) -> Any:
-    """Parse the JSON file at `path`; `FormatError` says where it is broken."""
+    """Parse the JSON file at `path`; `FileMissing` if there is none, `FormatError` says where it is broken."""
     try:
         return json.loads(Path(path).read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (FileNotFoundError, IsADirectoryError):
+        raise FileMissing(f"no JSON file at {path}") from None
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path} is not valid JSON: {error}") from error
 
 
@@ -72,9 +74,11 @@ def sha256(path: Path | str) -> str:
 
 def _publish(made: Path, final: Path, scratch: Path) -> None:
     """Move `made` to `final`; a folder in the way is first moved aside, so that a kill loses neither."""
+    if not made.exists():
+        raise FileMissing(f"nothing was written for {final}; what stood there before still does")
     if made.is_file():
         with made.open("rb") as stream:
             os.fsync(stream.fileno())
-    if final.is_dir():
+    if final.is_dir() or (made.is_dir() and final.exists()):
         final.rename(scratch / "before")
     made.replace(final)

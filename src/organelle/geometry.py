@@ -60,7 +60,9 @@ class Box:
         return Box.between(start, [min(a, b) for a, b in zip(self.stop, other.stop, strict=True)])
 
     def union(self, other: Box) -> Box:
-        """The smallest box that holds both."""
+        """The smallest box that holds the voxels of both; an empty box adds nothing."""
+        if self.is_empty or other.is_empty:
+            return other if self.is_empty else self
         start = [min(a, b) for a, b in zip(self.start, other.start, strict=True)]
         return Box.between(start, [max(a, b) for a, b in zip(self.stop, other.stop, strict=True)])
 

@@ -19,7 +19,7 @@ from organelle.volumes.nodes import Node, is_node, read_node
 if TYPE_CHECKING:
     import zarr
 
-DECODING_ERRORS = (RuntimeError, ValueError, EOFError, OSError, TypeError, zlib.error)
+DECODING_ERRORS = (RuntimeError, ValueError, EOFError, OSError, zlib.error)
 VOXEL_SIZE_KEYS = ("voxel_size", "resolution", "scale")
 TRANSLATION_KEYS = ("translation", "offset")
 
@@ -134,7 +134,7 @@ class Volume:
             values = np.asarray(self._array[box.slices()])
         except DECODING_ERRORS as error:
             raise self._broken_chunk(box, error) from error
-        return values.astype(self.dtype, copy=False)
+        return np.ascontiguousarray(values, dtype=self.dtype)
 
     def _broken_chunk(self, box: Box, error: Exception) -> FormatError:
         """Find the chunk of `box` that cannot be decoded."""

@@ -98,7 +98,8 @@ def create_multiscale(
         grids[f"s{k}"] = grids[f"s{k - 1}"].downsampled()
     extra = dict(attributes or {})
     record = {**extra, "organelle": {"kind": kind.value, **extra.get("organelle", {})}}
-    write_groups(place)
+    write_groups(place.parent)
+    _write_json(place / ".zgroup", {"zarr_format": 2})
     _write_json(place / ".zattrs", {**multiscales_attributes(name or place.name, grids), **record})
     for key, level in grids.items():
         _create_array(place / key, level, dtype, chunks, {}, separator="/")
@@ -167,16 +168,15 @@ def write_labels(
 
 
 def write_groups(path: Path | str) -> None:
-    """Make `path` a zarr v2 group, and every folder above it up to the one named `*.zarr`.
+    """Make the folders from the topmost one named `*.zarr` down to `path` zarr v2 groups.
 
-    Without such a folder only `path` itself becomes a group. Groups that are there stay as they are.
+    Without such a folder nothing is done. Groups that are there stay as they are.
     """
     place = Path(path)
-    stores = [p for p in (place, *place.parents) if p.suffix == ".zarr"]
-    top = stores[-1] if stores else place
-    for folder in [p for p in (*reversed(place.parents), place) if p == top or top in p.parents]:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not is_node(folder):
+    inside = False
+    for folder in (*reversed(place.parents), place):
+        inside = inside or folder.suffix == ".zarr"
+        if inside and not is_node(folder):
             _write_json(folder / ".zgroup", {"zarr_format": 2})
 
 
@@ -207,7 +207,7 @@ def _create_array(
 
 
 def _write_json(file: Path, record: dict[str, Any]) -> None:
-    with whole(file) as part:
+    with whole(file, overwrite=True) as part:
         part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
