@@ -1,0 +1,37 @@
+"""Draw patches: crops in memory, one rigid map per patch, targets that tell unknown from absent."""
+
+from organelle.sampling.affine import Affine, random_affine
+from organelle.sampling.crop import TrainingCrop, load_crop, load_crops, patch_margin_nm
+from organelle.sampling.draw import Patch, draw
+from organelle.sampling.em import EMBlock, model_lattice, open_em, read_em
+from organelle.sampling.intensity import vary_intensity
+from organelle.sampling.palette import Palette, build_palette
+from organelle.sampling.relations import infer
+from organelle.sampling.settings import SamplingSettings
+from organelle.sampling.statistics import class_frequencies, em_statistics, require_known_classes
+from organelle.sampling.stream import Batch, PatchStream
+
+__all__ = [
+    "Affine",
+    "Batch",
+    "EMBlock",
+    "Palette",
+    "Patch",
+    "PatchStream",
+    "SamplingSettings",
+    "TrainingCrop",
+    "build_palette",
+    "class_frequencies",
+    "draw",
+    "em_statistics",
+    "infer",
+    "load_crop",
+    "load_crops",
+    "model_lattice",
+    "open_em",
+    "patch_margin_nm",
+    "random_affine",
+    "read_em",
+    "require_known_classes",
+    "vary_intensity",
+]

@@ -1,0 +1,155 @@
+"""Where the voxels of a patch come from: one rigid map in nanometres, the same for EM and labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from organelle.geometry import Nm, Voxels
+from organelle.sampling.settings import SamplingSettings
+
+TURNABLE = 1.5
+"""Voxel sizes of two axes may differ by this factor for patches to be turned between them: beyond it the
+coarse axis would be smeared into the sharp one."""
+EQUAL = 1e-4
+"""Relative difference of voxel sizes below which two axes may be exchanged exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """Rotation, mirror and transposition about the centre of a patch, as one orthogonal matrix.
+
+    A voxel that lies `offset` nm (z, y, x) from the centre of the patch shows what lies
+    `matrix @ offset` nm from the place that the patch is drawn at.
+    """
+
+    matrix: tuple[Nm, Nm, Nm] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+    @classmethod
+    def from_array(cls, matrix: NDArray[np.float64]) -> Affine:
+        """From a 3 x 3 array, which must be orthogonal: nothing is scaled or sheared."""
+        if matrix.shape != (3, 3) or not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-6):
+            raise ValueError(f"not a rigid map:\n{matrix}")
+        a, b, c = ((float(r[0]), float(r[1]), float(r[2])) for r in matrix)
+        return cls((a, b, c))
+
+    @classmethod
+    def rotation(cls, first: int, second: int, degrees: float) -> Affine:
+        """Turn from axis `first` towards axis `second`."""
+        matrix, angle = np.eye(3), math.radians(degrees)
+        matrix[first, first] = matrix[second, second] = math.cos(angle)
+        matrix[second, first], matrix[first, second] = math.sin(angle), -math.sin(angle)
+        return cls.from_array(matrix)
+
+    @classmethod
+    def mirror(cls, *axes: int) -> Affine:
+        """Mirror along `axes`."""
+        return cls.from_array(np.diag([-1.0 if axis in axes else 1.0 for axis in range(3)]))
+
+    @classmethod
+    def transposition(cls, axes: Voxels) -> Affine:
+        """Axis i of the patch runs along axis `axes[i]` of the data, as in `numpy.transpose`."""
+        return cls.from_array(np.eye(3)[:, list(axes)])
+
+    def __matmul__(self, other: Affine) -> Affine:
+        """First `other`, then this."""
+        return Affine.from_array(np.array(self.matrix) @ np.array(other.matrix))
+
+    def apply(self, offset_nm: Nm) -> Nm:
+        """Where a place `offset_nm` from the centre of the patch lies in the data, from its centre."""
+        z, y, x = np.array(self.matrix) @ np.array(offset_nm)
+        return float(z), float(y), float(x)
+
+    def in_voxels(self, voxel_size_nm: Nm) -> NDArray[np.float64]:
+        """The same map between voxel indices, [3, 3]; entries that are whole up to rounding are whole."""
+        size = np.array(voxel_size_nm)
+        matrix = np.array(self.matrix) * size[None, :] / size[:, None]
+        nearest = np.rint(matrix)
+        return np.asarray(np.where(np.abs(matrix - nearest) < 2 * EQUAL, nearest, matrix))
+
+    def reach(self, shape: Voxels, voxel_size_nm: Nm) -> NDArray[np.float64]:
+        """About how many voxels a patch of `shape` spans on each axis of the data; exact if unturned."""
+        return np.asarray(
+            np.square(np.array(self.matrix)) @ (np.array(shape) * voxel_size_nm) / voxel_size_nm
+        )
+
+
+def random_affine(
+    rng: np.random.Generator, voxel_size_nm: Nm, flat_axis: int | None, settings: SamplingSettings
+) -> Affine:
+    """Draw a map that the data allow.
+
+    Isotropic data are turned in 3D, 2D patches within their plane, anisotropic data in the sharp plane.
+
+    Args:
+        rng: the patch's own generator.
+        voxel_size_nm: of the model.
+        flat_axis: the axis that a 2D patch does not have, or None.
+        settings: what is allowed, and how often.
+    """
+    exchange = Affine.transposition(_random_axes(rng, voxel_size_nm, flat_axis, settings))
+    flips = [axis for axis in range(3) if settings.mirror and rng.random() < 0.5]
+    turn = Affine()
+    if rng.random() < settings.rotate:
+        turn = _random_turn(rng, turnable_axes(voxel_size_nm, flat_axis))
+    return exchange @ Affine.mirror(*flips) @ turn
+
+
+def turnable_axes(voxel_size_nm: Nm, flat_axis: int | None) -> list[int]:
+    """The axes between which patches may be turned: the sharp ones, without a 2D patch's flat axis."""
+    finest = min(voxel_size_nm)
+    sharp = [axis for axis in range(3) if voxel_size_nm[axis] <= TURNABLE * finest]
+    axes = [axis for axis in sharp if axis != flat_axis]
+    return axes if len(axes) > 1 else []
+
+
+def exchanges(voxel_size_nm: Nm, flat_axis: int | None, settings: SamplingSettings) -> list[Voxels]:
+    """The axes of the data that those of a patch may run along; the identity is always among them.
+
+    Only axes of equal voxel size are exchanged. `settings.planes` says whether a 2D patch may lie across
+    another axis, `settings.transpose` whether the axes that it shows may change their order.
+    """
+    orders = [(z, y, x) for z, y, x in permutations(range(3))]
+    return [axes for axes in orders if _allowed(axes, voxel_size_nm, flat_axis, settings)]
+
+
+def _allowed(axes: Voxels, voxel_size_nm: Nm, flat_axis: int | None, settings: SamplingSettings) -> bool:
+    sizes = [(voxel_size_nm[i], voxel_size_nm[axis]) for i, axis in enumerate(axes)]
+    shown = [axis for i, axis in enumerate(axes) if i != flat_axis]
+    same_plane = flat_axis is None or axes[flat_axis] == flat_axis
+    return (
+        all(math.isclose(a, b, rel_tol=EQUAL) for a, b in sizes)
+        and (same_plane or settings.planes == "any")
+        and (shown == sorted(shown) or settings.transpose)
+    )
+
+
+def _random_axes(
+    rng: np.random.Generator, voxel_size_nm: Nm, flat_axis: int | None, settings: SamplingSettings
+) -> Voxels:
+    choices = exchanges(voxel_size_nm, flat_axis, settings)
+    return choices[int(rng.integers(len(choices)))]
+
+
+def _random_turn(rng: np.random.Generator, axes: list[int]) -> Affine:
+    if len(axes) < 2:
+        return Affine()
+    if len(axes) == 2:
+        return Affine.rotation(axes[0], axes[1], float(rng.uniform(0, 360)))
+    return Affine.from_array(_rotation_of(rng.standard_normal(4)))
+
+
+def _rotation_of(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotation matrix of a quaternion; of four normal numbers it is uniform over all rotations."""
+    w, x, y, z = quaternion / np.linalg.norm(quaternion)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )

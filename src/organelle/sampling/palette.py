@@ -1,0 +1,131 @@
+"""All labels of a crop in one small array: each voxel holds the number of its combination of classes.
+
+A crop has millions of voxels and dozens of classes, but few combinations of them. So what the classes are
+at a voxel is written once per combination, in a table, and relations between classes are worked out there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from organelle.classes import all_classes
+from organelle.geometry import Voxels
+from organelle.sampling import relations
+
+ABSENT, PRESENT, UNKNOWN = 0, 1, 2
+OUTSIDE = 0
+"""The combination of voxels without any label: outside of the crop, or without EM."""
+ANCHORS = 2048
+"""Voxels remembered per combination, to draw patches around."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Labels of the wanted classes; combination 0 is always `OUTSIDE`, with everything unknown."""
+
+    codes: NDArray[Any]
+    """Combination per voxel, shape z, y, x; unsigned, of 16 bits unless there are more combinations."""
+    present: NDArray[np.bool_]
+    """Shape [combination, class]: the class is there."""
+    known: NDArray[np.bool_]
+    """Shape [combination, class]: annotated, or inferred, to be there or not."""
+    counts: NDArray[np.int64]
+    """Voxels of each combination."""
+    anchors: tuple[NDArray[np.int64], ...]
+    """Flat indices of up to `ANCHORS` voxels per combination, drawn evenly from all of them."""
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """Shape [2, class]: voxels where the class is present, and where it is known."""
+        return np.stack([self.counts @ self.present, self.counts @ self.known])
+
+
+def build_palette(
+    layers: Iterable[tuple[str, NDArray[np.uint8]]],
+    shape: Voxels,
+    wanted: tuple[str, ...],
+    without_em: NDArray[np.bool_] | None = None,
+    *,
+    infer: bool = True,
+) -> Palette:
+    """Gather the annotated classes of a crop.
+
+    Args:
+        layers: class name and states (`ABSENT`, `PRESENT`, `UNKNOWN`; uint8) of `shape`, one class after
+            the other, so that only one need be in memory.
+        shape: voxels of the crop, z, y, x.
+        wanted: classes of the result, in this order.
+        without_em: where labels are of no use because the EM is missing.
+        infer: fill wanted classes from all others by exclusion and implication.
+    """
+    codes, names, states = _combine(layers, shape)
+    present, known = _tables(names, states)
+    if infer:
+        present, known = relations.infer(present, known)
+    columns = relations.columns(wanted)
+    return _reduce(codes, present[:, columns], known[:, columns], without_em)
+
+
+def _combine(
+    layers: Iterable[tuple[str, NDArray[np.uint8]]], shape: Voxels
+) -> tuple[NDArray[Any], list[str], NDArray[np.uint8]]:
+    """Codes, the classes in order, and the state of each class in each combination."""
+    from organelle.sampling.kernels import count_pairs, relabel_pairs
+
+    codes: NDArray[Any] = np.zeros(shape, np.uint16)
+    states = np.zeros((1, 0), np.uint8)
+    names: list[str] = []
+    for name, layer in layers:
+        counts = np.zeros((len(states), 3), np.int64)
+        count_pairs(codes.ravel(), layer.ravel(), counts)
+        used = np.argwhere(counts)
+        number = np.zeros(counts.shape, np.uint32)
+        number[used[:, 0], used[:, 1]] = np.arange(len(used))
+        codes = codes.astype(_code_type(len(used)), copy=False)
+        relabel_pairs(codes.ravel(), layer.ravel(), number)
+        states = np.column_stack([states[used[:, 0]], used[:, 1].astype(np.uint8)])
+        names.append(name)
+    return codes, names, states
+
+
+def _tables(names: list[str], states: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """`present` and `known` over all classes of the challenge; those without a layer are unknown."""
+    present = np.zeros((len(states), len(all_classes())), bool)
+    known = np.zeros_like(present)
+    columns = relations.columns(tuple(names))
+    present[:, columns] = states == PRESENT
+    known[:, columns] = states != UNKNOWN
+    return present, known
+
+
+def _reduce(
+    codes: NDArray[Any],
+    present: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    without_em: NDArray[np.bool_] | None,
+) -> Palette:
+    """Join combinations that the wanted classes do not tell apart, and number them after `OUTSIDE`."""
+    from organelle.sampling.kernels import draw_anchors, relabel
+
+    nothing = np.zeros((1, 2 * present.shape[1]), bool)
+    rows, number = np.unique(np.vstack([nothing, np.hstack([present, known])]), axis=0, return_inverse=True)
+    order = np.argsort(np.arange(len(rows)) != number[0], kind="stable")  # all unknown comes first
+    rank = np.argsort(order)
+    codes = codes.astype(_code_type(len(rows)), copy=False)
+    relabel(codes.ravel(), rank[number[1:]].astype(np.uint32))
+    if without_em is not None:
+        codes[without_em] = OUTSIDE
+    counts = np.zeros(len(rows), np.int64)
+    places = np.zeros((len(rows), ANCHORS), np.int64)
+    draw_anchors(codes.ravel(), counts, places)
+    anchors = tuple(row[: min(n, ANCHORS)].copy() for row, n in zip(places, counts, strict=True))
+    present, known = np.hsplit(rows[order], 2)
+    return Palette(codes, present.copy(), known.copy(), counts, anchors)
+
+
+def _code_type(combinations: int) -> type[np.unsignedinteger[Any]]:
+    return np.uint16 if combinations <= np.iinfo(np.uint16).max else np.uint32
