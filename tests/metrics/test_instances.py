@@ -72,7 +72,7 @@ def test_specks_flood_a_crop_and_the_counts_say_how_many():
     counts = score_instances(specks, truth, ISOTROPIC)
     assert counts.status == "skipped_too_many_instances"
     assert (counts.tp, counts.fp, counts.fn, counts.n_hausdorff) == (0, 0, 0, 0)
-    assert (counts.n_components, counts.n_truth) == (1000, 1)
+    assert (counts.n_components, counts.n_truth, counts.most_components) == (1000, 1, 50)
 
 
 def test_negative_and_nan_background_become_objects():

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
-from organelle.metrics import crop_is_flooded, flood_limit, match_objects, matching, overlap_table
+from organelle.metrics import (
+    crop_is_flooded,
+    flood_limit,
+    match_objects,
+    matching,
+    most_components,
+    overlap_table,
+)
 from organelle.metrics.matching import UNMATCHED_COST, pair_costs
 
 small = arrays(np.uint8, (3, 4, 5), elements=st.integers(0, 6))
@@ -47,6 +54,10 @@ def test_a_crop_is_flooded_beyond_the_limit_only():
     assert flood_limit(1) == pytest.approx(50.9365, abs=1e-4)
     assert not crop_is_flooded(50, 1)
     assert crop_is_flooded(51, 1)
+    assert all(
+        crop_is_flooded(most_components(n) + 1, n) and not crop_is_flooded(most_components(n), n)
+        for n in range(1, 200)
+    )
     assert not crop_is_flooded(10**6, 0)
     assert not crop_is_flooded(0, 5)
 

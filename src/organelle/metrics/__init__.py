@@ -13,8 +13,9 @@ from organelle.metrics.instances import (
     missing_instances,
     require_version,
     score_instances,
+    truth_ids,
 )
-from organelle.metrics.matching import Match, crop_is_flooded, flood_limit, match_objects
+from organelle.metrics.matching import Match, crop_is_flooded, flood_limit, match_objects, most_components
 from organelle.metrics.overlap import Overlap, overlap_table
 from organelle.metrics.pooling import InstanceScore, Scores, SemanticScore, pool
 from organelle.metrics.semantic import SemanticCounts, missing_semantic, score_semantic
@@ -38,9 +39,11 @@ __all__ = [
     "match_objects",
     "missing_instances",
     "missing_semantic",
+    "most_components",
     "overlap_table",
     "pool",
     "require_version",
     "score_instances",
     "score_semantic",
+    "truth_ids",
 ]

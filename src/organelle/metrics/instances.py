@@ -10,7 +10,7 @@ import numpy as np
 from organelle.errors import ScoringError, did_you_mean
 from organelle.geometry import Nm
 from organelle.metrics.components import connected_components
-from organelle.metrics.matching import Match, match_objects
+from organelle.metrics.matching import Match, match_objects, most_components
 from organelle.metrics.overlap import Overlap, overlap_table
 from organelle.metrics.surface import hausdorff_distances
 
@@ -24,7 +24,8 @@ METRIC_VERSIONS = ("2026-06",)
 class InstanceCounts:
     """Objects of one (crop, class) row, and the sum and number of its Hausdorff terms.
 
-    `n_truth` and `n_components` say how many objects were compared, also when the row was skipped.
+    `n_truth` and `n_components` say how many objects were compared, also when the row was skipped, and
+    `most_components` how many the metric would have matched with this truth.
     """
 
     tp: int
@@ -35,6 +36,7 @@ class InstanceCounts:
     status: str = "scored"
     n_truth: int = 0
     n_components: int = 0
+    most_components: int = 0
 
 
 def require_version(version: str) -> str:
@@ -77,20 +79,28 @@ def score_instances(
     components, n_components = connected_components(prediction)
     overlap = overlap_table(ids, components, n_components)
     match = match_objects(overlap)
+    n_truth, most = len(overlap.truth_ids), most_components(overlap.largest_truth_id)
     if match.status != "scored":
-        return InstanceCounts(0, 0, 0, 0.0, 0, match.status, len(overlap.truth_ids), n_components)
-    terms = _terms(ids, components, overlap, match, voxel_size_nm)
-    tp, n_truth = len(match.truth), len(overlap.truth_ids)
-    fp = n_components - tp
+        return InstanceCounts(0, 0, 0, 0.0, 0, match.status, n_truth, n_components, most)
+    terms, tp = _terms(ids, components, overlap, match, voxel_size_nm), len(match.truth)
     return InstanceCounts(
-        tp, fp, n_truth - tp, float(terms.sum()), len(terms), "scored", n_truth, n_components
+        tp,
+        fp=n_components - tp,
+        fn=n_truth - tp,
+        hausdorff_norm_sum=float(terms.sum()),
+        n_hausdorff=len(terms),
+        n_truth=n_truth,
+        n_components=n_components,
+        most_components=most,
     )
 
 
 def missing_instances(truth: Array) -> InstanceCounts:
     """A class that was not handed in: every truth object is missed and has a Hausdorff term of 0."""
     ids = truth_ids(truth)
-    n = len(np.unique(ids[ids > 0]))
+    seen = np.zeros(int(ids.max(initial=0)) + 1, bool)
+    seen[ids] = True
+    n = int(np.count_nonzero(seen[1:]))
     return InstanceCounts(0, 0, n, 0.0, n, "missing", n_truth=n)
 
 

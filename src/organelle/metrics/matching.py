@@ -43,6 +43,11 @@ def crop_is_flooded(n_components: int, largest_truth_id: int) -> bool:
     return n_components / largest_truth_id > flood_limit(largest_truth_id)
 
 
+def most_components(largest_truth_id: int) -> int:
+    """The largest number of components with which a crop of these truth ids is not flooded."""
+    return int(largest_truth_id * flood_limit(largest_truth_id))
+
+
 def match_objects(overlap: Overlap) -> Match:
     """Pair truth objects with components, one to one, for the largest sum of IoU.
 
