@@ -1,0 +1,57 @@
+"""Judge: score a submission against the ground truth, and say what happened to every row.
+
+::
+
+    result = evaluate("submission.zip", "truth.zarr", load_catalog("sample"))
+    print_result(result)
+    write_result(result, "result.json")      # and result_extended.json
+    write_report(result, "report.html", catalog=..., data=..., truth=..., submission=...)
+"""
+
+from organelle.evaluate.output import extended_path, extended_record, public_record, write_result
+from organelle.evaluate.records import Provenance, Result, Row, Source
+from organelle.evaluate.scoring import (
+    INSTANCE_CLASSES,
+    PlannedRow,
+    evaluate,
+    plan_evaluation,
+    score_row,
+    score_rows,
+)
+from organelle.evaluate.table import (
+    Baselines,
+    class_table,
+    comparable_scores,
+    print_result,
+    result_view,
+    row_table,
+)
+from organelle.evaluate.truth import Truth, TruthArray, open_truth
+from organelle.evaluate.words import describe
+
+__all__ = [
+    "INSTANCE_CLASSES",
+    "Baselines",
+    "PlannedRow",
+    "Provenance",
+    "Result",
+    "Row",
+    "Source",
+    "Truth",
+    "TruthArray",
+    "class_table",
+    "comparable_scores",
+    "describe",
+    "evaluate",
+    "extended_path",
+    "extended_record",
+    "open_truth",
+    "plan_evaluation",
+    "print_result",
+    "public_record",
+    "result_view",
+    "row_table",
+    "score_row",
+    "score_rows",
+    "write_result",
+]
