@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def track(work: Iterable[T], what: str, *, total: int | None = None) -> Iterator[T]:
+def track(work: Iterable[T], what: str, *, total: int | None = None) -> Generator[T, None, None]:
     """Yield the items of `work`, with a bar named `what` on standard error if that is a terminal.
 
     `total` is the number of items; it may be left out when `work` has a length.

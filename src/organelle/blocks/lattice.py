@@ -34,8 +34,14 @@ class PatchGrid:
 
     def touching(self, region: Box) -> Iterator[Box]:
         """Every patch that shares a voxel with `region`, in z, y, x order; none for an empty region."""
-        for z, y, x in product(*(self.starts(region, axis) for axis in range(3))):
-            yield Box((z, y, x), self.shape)
+        for layer in self.layers(region):
+            yield from layer
+
+    def layers(self, region: Box) -> Iterator[tuple[Box, ...]]:
+        """The patches of `touching`, those that start in one plane together."""
+        for z in self.starts(region, 0):
+            rest = product(self.starts(region, 1), self.starts(region, 2))
+            yield tuple(Box((z, y, x), self.shape) for y, x in rest)
 
     def starts(self, region: Box, axis: int) -> range:
         """First voxels, along one axis, of the patches that touch `region`."""

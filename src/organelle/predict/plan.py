@@ -1,0 +1,198 @@
+"""What will be predicted: a pure list, made before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from organelle.blocks import PatchGrid
+from organelle.catalog import Catalog, Crop, prediction_path
+from organelle.errors import EMMissing, FileMissing, FormatError, OutputExists
+from organelle.geometry import Box, Grid, Voxels
+from organelle.models import ModelSpec, checkpoint_hash, load_checkpoint, require_classes
+from organelle.predict.em import ModelEM
+from organelle.predict.region import column_bytes, columns
+from organelle.predict.settings import PredictSettings
+from organelle.sampling import open_em
+from organelle.volumes import open_multiscale
+
+CHUNK = 64
+"""Blocks are whole multiples of the stored chunks, so that each chunk is written once."""
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """What one crop needs."""
+
+    crop: Crop
+    em: Path
+    """The dataset's EM."""
+    region: Box
+    """The smallest box that covers the crop, on the dataset's lattice at the model's voxel size."""
+    grid: Grid
+    """The same box in space: where the outputs lie."""
+    block_shape: Voxels
+    """How the work is cut."""
+    classes: tuple[str, ...]
+    """What will be written."""
+    kept: tuple[str, ...]
+    """What is already there, made by the same checkpoint in the same way."""
+    patches: int
+    """Patches that go through the network."""
+    em_missing: float
+    """Share of the crop without EM; its voxels count as the mean grey value."""
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the outputs before compression."""
+        return self.region.size * len(self.classes)
+
+
+@dataclass(frozen=True)
+class PredictPlan:
+    """The work of one call of `predict`."""
+
+    checkpoint: Path
+    checkpoint_sha256: str
+    spec: ModelSpec
+    settings: PredictSettings
+    work: Path
+    crops: tuple[CropPlan, ...]
+
+    @property
+    def patches(self) -> int:
+        """Patches of all crops."""
+        return sum(plan.patches for plan in self.crops)
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of all outputs before compression."""
+        return sum(plan.output_bytes for plan in self.crops)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory for probabilities and EM under way; the network's own comes on top."""
+        grid = PatchGrid(self.spec.patch_shape, self.spec.stride)
+        sizes = [column_bytes(grid, p.block_shape, len(p.classes)) for p in self.crops]
+        return max(sizes, default=0)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the result should know."""
+        return tuple(
+            f"{p.crop.dataset}/{p.crop.name}: {p.em_missing:.1%} of the crop has no EM here and counts as "
+            "the mean grey value; fetch it with: csc fetch-data"
+            for p in self.crops
+            if p.em_missing
+        )
+
+
+def plan_predict(
+    checkpoint: Path | str,
+    catalog: Catalog,
+    crops: str | int | Iterable[str | int],
+    *,
+    data: Path | str,
+    work: Path | str,
+    settings: PredictSettings | None = None,
+    classes: Sequence[str] | None = None,
+    overwrite: bool = False,
+) -> PredictPlan:
+    """List what `predict` would do; only metadata is read. The arguments are those of `predict`."""
+    settings = settings or PredictSettings()
+    spec = load_checkpoint(checkpoint).spec
+    wanted = tuple(spec.classes if classes is None else classes)
+    require_classes(spec, wanted, f"checkpoint {checkpoint}")
+    sha256 = checkpoint_hash(checkpoint)
+    way = way_of(sha256, settings)
+    plans = [
+        _plan_crop(crop, spec, settings, Path(data), _Standing(Path(work), crop, wanted, way, overwrite))
+        for crop in catalog.select(crops)
+    ]
+    return PredictPlan(Path(checkpoint), sha256, spec, settings, Path(work), tuple(plans))
+
+
+def way_of(checkpoint_sha256: str, settings: PredictSettings) -> dict[str, Any]:
+    """All that a prediction depends on besides the EM: two with the same way are the same."""
+    return {
+        "checkpoint_sha256": checkpoint_sha256,
+        "mirrors": settings.mirrors,
+        "blending": settings.blending.value,
+    }
+
+
+def _plan_crop(
+    crop: Crop, spec: ModelSpec, settings: PredictSettings, data: Path, standing: _Standing
+) -> CropPlan:
+    image = open_em(data, crop)
+    em = ModelEM(image, spec.voxel_size_nm, spec.normalisation)
+    region = em.lattice.box_of(crop.extent, snap="outer")
+    if em.is_blank(crop.extent):
+        raise EMMissing(
+            f"{crop.dataset}/{crop.name}: {image.path} holds no EM in the crop; fetch it with: "
+            f"csc fetch-data --crops {crop.id}"
+        )
+    grid = em.lattice.subgrid(region)
+    todo, kept = standing.sort(grid)
+    patches = PatchGrid(spec.patch_shape, spec.stride)
+    block_shape = _fitting_block(patches, region, max(1, len(todo)), settings.memory_gb * 1e9)
+    count = sum(patches.count(column) for column in columns(region, block_shape)) if todo else 0
+    return CropPlan(
+        crop,
+        image.path,
+        region,
+        grid,
+        block_shape,
+        todo,
+        kept,
+        count,
+        em.missing_fraction(crop.extent) if todo else 0.0,
+    )
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Which outputs of a crop are there already."""
+
+    work: Path
+    crop: Crop
+    classes: tuple[str, ...]
+    way: dict[str, Any]
+    overwrite: bool
+
+    def sort(self, grid: Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The classes to do, and those that stand there already; `OutputExists` if they differ."""
+        paths = {name: prediction_path(self.work, self.crop, name) for name in self.classes}
+        there = [name for name, path in paths.items() if path.exists() and not self.overwrite]
+        if other := [name for name in there if not self._is_same(paths[name], grid)]:
+            raise OutputExists(
+                f"{paths[other[0]]} was predicted by another checkpoint or in another way"
+                f"{f' (and {len(other) - 1} more of this crop)' if other[1:] else ''}; "
+                "choose another work folder or add --overwrite"
+            )
+        return tuple(name for name in self.classes if name not in there), tuple(there)
+
+    def _is_same(self, path: Path, grid: Grid) -> bool:
+        try:
+            image = open_multiscale(path)
+        except (FormatError, FileMissing):  # something else stands there, which is an answer
+            return False
+        record = image.attributes.get("organelle", {})
+        stands = image.levels[0].grid
+        return (
+            self.way.items() <= record.items() and stands.shape == grid.shape and stands.shares_lattice(grid)
+        )
+
+
+def _fitting_block(grid: PatchGrid, region: Box, channels: int, memory: float) -> Voxels:
+    """The largest block that fits into `memory` bytes: all of y and x, else halved until it does."""
+    depth = CHUNK
+    y, x = (max(CHUNK, -(-n // CHUNK) * CHUNK) for n in region.shape[1:])
+    while column_bytes(grid, (depth, y, x), channels) > memory and max(y, x) > CHUNK:
+        if y >= x:
+            y = -(-y // (2 * CHUNK)) * CHUNK
+        else:
+            x = -(-x // (2 * CHUNK)) * CHUNK
+    return depth, y, x
