@@ -5,6 +5,7 @@ from organelle.submission.limits import Limits
 from organelle.submission.problems import Problem, ProblemError, Report
 from organelle.submission.reader import Submission, open_stored, open_submission
 from organelle.submission.stored import StoredArray, SubmittedArray
+from organelle.submission.validator import validate
 
 __all__ = [
     "Limits",
@@ -18,4 +19,5 @@ __all__ = [
     "align_array",
     "open_stored",
     "open_submission",
+    "validate",
 ]

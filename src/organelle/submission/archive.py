@@ -8,6 +8,7 @@ and anything that has two readings is a problem. Layout: PKWARE's APPNOTE 6.3, s
 from __future__ import annotations
 
 import os
+import re
 import struct
 import weakref
 import zlib
@@ -27,13 +28,14 @@ ENCRYPTED, UTF8 = 0x1, 0x800
 SHOWN_NAMES = 20
 """How many duplicate or overlapping members are named one by one."""
 
+_ODD = re.compile(r"(^|/)\.\.?(/|$)|//|\\|[\x00-\x1f]")
 _END = struct.Struct("<4s4x2HII2x")
 _LOCATOR = struct.Struct("<4s4xQ4x")
 _END64 = struct.Struct("<4s20x4Q")
-_ENTRY = struct.Struct("<4s4xHH4xIIIHHH8xI")
+_ENTRY = struct.Struct("<4s4xHH4xIIIHHH4xII")
 _LOCAL = struct.Struct("<4s22xHH")
-_MEMBER = np.dtype("u8, u8, u8, u4, u4, u2, u2")
-_MEMBER.names = ("offset", "packed", "size", "crc", "name", "method", "flags")
+_MEMBER = np.dtype("u8, u8, u8, u4, u4, u2, u2, u4")
+_MEMBER.names = ("offset", "packed", "size", "crc", "name", "method", "flags", "mode")
 
 
 class _Directory(NamedTuple):
@@ -45,7 +47,7 @@ class _Directory(NamedTuple):
 
 
 class ZipTree:
-    """The members of one zip; see `Tree`. Costs about 130 bytes a member."""
+    """The members of one zip; see `Tree`. Costs about 140 bytes a member."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self.path = path
@@ -94,7 +96,11 @@ class ZipTree:
                 "Use larger chunks (csc pack-results does)"
             )
         names, members = _parse_directory(_pread(self._descriptor, directory), directory, self.path)
-        self.problems = (*_duplicates(names), *_overlaps(names, members, directory.offset))
+        self.problems = (
+            *_duplicates(names),
+            *_overlaps(names, members, directory.offset),
+            *_unsafe(names, members),
+        )
         order = sorted(range(len(names)), key=names.__getitem__)
         self._names = [names[i] for i in order]
         self._members = members[order]
@@ -151,14 +157,14 @@ def _parse_directory(data: bytes, directory: _Directory, path: Path) -> tuple[li
     at = 0
     try:
         while at < len(data):
-            signature, flags, method, crc, packed, size, *lengths, offset = _ENTRY.unpack_from(data, at)
+            signature, flags, method, crc, packed, size, *lengths, mode, offset = _ENTRY.unpack_from(data, at)
             start = at + _ENTRY.size
             at = start + sum(lengths)
             if signature != b"PK\1\2" or at > len(data):
                 raise ValueError
             raw, extra = data[start : start + lengths[0]], data[start + lengths[0] : at - lengths[2]]
             size, packed, offset = _widen(extra, size, packed, offset)
-            members[len(names)] = (offset, packed, size, crc, len(raw), method, flags)
+            members[len(names)] = (offset, packed, size, crc, len(raw), method, flags, mode >> 16)
             names.append(_text(raw, flags))
     except (struct.error, ValueError, IndexError):
         names = []
@@ -227,3 +233,21 @@ def _overlaps(names: list[str], members: np.ndarray, end: int) -> Iterator[Probl
             expected=f"each file to have its own bytes ({len(clash)} overlap)",
             remedy="Pack again with an ordinary zip program or csc pack-results.",
         )
+
+
+def _unsafe(names: list[str], members: np.ndarray) -> Iterator[Problem]:
+    """Names that would leave the folder if somebody extracted them, and links; nothing here follows them."""
+    links = set(np.flatnonzero(members["mode"] & 0o170000 == 0o120000).tolist())
+    bad = [i for i, name in enumerate(names) if i in links or not _is_plain(name)]
+    for at in bad[:SHOWN_NAMES]:
+        yield Problem(
+            code="link" if at in links else "unsafe-name",
+            place=names[at],
+            found="a symbolic link" if at in links else f"a name that does not stay inside: {names[at]!r}",
+            expected=f"plain files named folder/folder/file ({len(bad)} are not)",
+            remedy="Pack again without links, with / between names.",
+        )
+
+
+def _is_plain(name: str) -> bool:
+    return not (_ODD.search(name) or name.startswith("/") or name[1:2] == ":")

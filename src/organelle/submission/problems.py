@@ -75,8 +75,8 @@ class Report:
     @property
     def summary(self) -> str:
         """One sentence."""
-        counts = f"{len(self.errors)} errors, {len(self.warnings)} warnings"
-        return f"{self.path.name}: {counts}" if self.problems else f"{self.path.name}: no problems"
+        counts = f"{_count(self.errors, 'error')}, {_count(self.warnings, 'warning')}"
+        return f"{self.path.name}: {counts if self.problems else 'no problems'}"
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -102,3 +102,7 @@ class Report:
         if (hidden := len(self.problems) - SHOWN_PROBLEMS) > 0:
             table.caption = f"... and {hidden} more; the JSON form lists all of them"
         return table
+
+
+def _count(problems: tuple[Problem, ...], what: str) -> str:
+    return f"{len(problems)} {what}{'' if len(problems) == 1 else 's'}"

@@ -10,7 +10,7 @@ from typing import Self
 
 from organelle.errors import SubmissionError
 from organelle.submission.limits import Limits
-from organelle.submission.problems import ProblemError
+from organelle.submission.problems import Problem, ProblemError
 from organelle.submission.stored import SubmittedArray, read_node
 from organelle.submission.tree import Tree, open_tree
 
@@ -114,6 +114,9 @@ def open_submission(
         if tree.problems:
             raise SubmissionError(f"{path}: {'; '.join(map(str, tree.problems[:3]))}")
         return Submission(tree, find_root(tree), limits, expected)
+    except ProblemError as error:
+        tree.close()
+        raise SubmissionError(f"{path}: {error}") from error
     except BaseException:
         tree.close()
         raise
@@ -137,23 +140,21 @@ def find_root(tree: Tree) -> str:
     """The folder that holds the crops: the top, else the only `*.zarr` folder.
 
     Raises:
-        SubmissionError: neither; says where crops lie instead, if anywhere.
+        ProblemError: neither; says where crops lie instead, if anywhere.
     """
     if holds_crops(tree, ""):
         return ""
     stores = list(_folders(tree, "", NESTING, ".zarr"))
     if len(stores) == 1:
         return stores[0]
+    expected = "crop folders (crop1, crop2, ...) at the top or in one *.zarr folder"
+    remedy = "Pack with csc pack-results, or zip the inside of the zarr folder."
     if stores:
-        raise SubmissionError(
-            f"{tree.path} holds {len(stores)} zarr folders ({', '.join(stores[:4])}); hand in one hierarchy"
-        )
+        found = f"{len(stores)} zarr folders ({', '.join(stores[:4])})"
+        raise ProblemError(Problem("several-hierarchies", ".", found, expected, remedy))
     lost = next((f for f in _folders(tree, "", NESTING) if holds_crops(tree, f)), None)
-    found = f"crops lie in {lost!r}" if lost else f"it holds {', '.join(_first_names(tree)) or 'nothing'}"
-    raise SubmissionError(
-        f"{tree.path} has no crop folders (crop1, crop2, ...) at its top, nor one *.zarr folder; {found}. "
-        "Pack with csc pack-results, or zip the inside of the zarr folder"
-    )
+    found = f"crop folders in {lost}" if lost else ", ".join(_first_names(tree)) or "nothing"
+    raise ProblemError(Problem("wrong-nesting" if lost else "no-crops", ".", found, expected, remedy))
 
 
 def holds_crops(tree: Tree, folder: str) -> bool:

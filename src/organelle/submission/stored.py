@@ -76,20 +76,28 @@ class StoredArray:
         Raises:
             ChunkError: as `read` does.
         """
-        whole = Box((0, 0, 0), self.shape)
-        wanted = (whole if box is None else box.intersect(whole)).snap(self.spec.chunks)
-        for tile in wanted.tiles(self.spec.chunks):
-            voxels = self._chunk(tile.start)
+        for tile in self.tiles(box):
+            voxels = self.chunk(tile)
             if voxels is not None:
-                where = tile.intersect(whole)
-                yield where, voxels[where.slices(tile.start)]
+                yield tile, voxels
 
-    def _chunk(self, start: Voxels) -> np.ndarray | None:
-        z, y, x = (a // n for a, n in zip(start, self.spec.chunks, strict=True))
+    def tiles(self, box: Box | None = None) -> Iterator[Box]:
+        """The place of every chunk that touches `box` (default: all), stored or not, clipped to the array."""
+        whole = Box((0, 0, 0), self.shape)
+        wanted = whole if box is None else box.intersect(whole)
+        return wanted.snap(self.spec.chunks).intersect(whole).tiles(self.spec.chunks)
+
+    def chunk(self, tile: Box) -> np.ndarray | None:
+        """The chunk at one of `tiles`, or None when it is not stored.
+
+        Raises:
+            ChunkError: as `read` does.
+        """
+        z, y, x = (a // n for a, n in zip(tile.start, self.spec.chunks, strict=True))
         key = self.spec.key((z, y, x))
         try:
             data = self.tree.read(f"{self.place}/{key}".lstrip("/"), most_encoded(self.spec))
-            return None if data is None else decode(data, self.spec)
+            return None if data is None else decode(data, self.spec)[Box((0, 0, 0), tile.shape).slices()]
         except FormatError as error:
             raise ChunkError(
                 f"{self.tree.path}: array {self.place or '.'}, chunk {key}: {error}. Copy or pack it again"

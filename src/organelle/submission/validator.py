@@ -1,0 +1,164 @@
+"""All that is wrong with a submission, at once: for the participant, the portal and the scorer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from organelle.classes import kind_of
+from organelle.errors import SubmissionError, did_you_mean
+from organelle.submission.checks import check_grid, check_members, check_values
+from organelle.submission.limits import Limits
+from organelle.submission.problems import Problem, ProblemError, Report
+from organelle.submission.reader import Submission, find_root
+from organelle.submission.stored import SubmittedArray
+from organelle.submission.tree import Tree, open_tree
+
+if TYPE_CHECKING:
+    from organelle.catalog import Catalog, Crop
+
+GROUP_FILES = {".zgroup", ".zattrs", ".zmetadata"}
+SHOWN_NAMES = 5
+
+
+def validate(
+    path: Path | str, catalog: Catalog, *, read_values: bool = True, limits: Limits | None = None
+) -> Report:
+    """Check a submission against the test table of `catalog`.
+
+    Looked at: the zip itself, nesting, names (unknown ones with the nearest known), metadata, voxel size,
+    shape and offset against each crop, dtype; and with `read_values` every chunk: whether it decodes, and
+    negative values, NaN, and semantic values other than 0 and 1. That takes one read of the whole file.
+
+    Raises:
+        FileMissing: nothing at `path`. Everything else becomes a problem in the report.
+    """
+    limits = limits or Limits()
+    try:
+        tree = open_tree(path, limits)
+    except SubmissionError as error:
+        remedy = "Copy or pack it again."
+        return Report.of(path, [Problem("unreadable-file", ".", str(error), "a zip of one zarr", remedy)])
+    try:
+        return Report.of(path, _problems(tree, catalog, limits, read_values))
+    finally:
+        tree.close()
+
+
+def _problems(tree: Tree, catalog: Catalog, limits: Limits, read_values: bool) -> Iterator[Problem]:
+    yield from tree.problems
+    try:
+        root = find_root(tree)
+    except ProblemError as error:
+        yield error.problem
+        return
+    submission = Submission(tree, root, limits, tuple(catalog.test_crops))
+    yield from _check_top(submission)
+    yield from _check_crops(submission, catalog)
+    for crop in catalog.test_crops.values():
+        if crop.id in submission.crops():
+            yield from _check_classes(submission, crop)
+            for class_name in crop.classes:
+                yield from _check_row(submission, crop, class_name, read_values)
+
+
+def _check_top(submission: Submission) -> Iterator[Problem]:
+    root, tree = submission.root, submission.tree
+    if root.count("/") > 1:
+        remedy = "Zip the inside of the zarr folder."
+        yield Problem(
+            "wrong-nesting", root.rstrip("/"), "the zarr deep in folders", "it at the top", remedy, "warning"
+        )
+    if submission.crops() and not submission.prefix:
+        first = str(submission.crops()[0])
+        remedy = "Nothing has to be done: they are read as cropN."
+        yield Problem("unprefixed-crops", f"{root}{first}", first, f"crop{first}", remedy, "warning")
+    crops = {submission.folder(crop).removeprefix(root).rstrip("/") for crop in submission.crops()}
+    yield from _check_group(tree, root, crops)
+    if root:
+        yield from _strays(tree, "", {root.split("/")[0]}, set())
+
+
+def _check_crops(submission: Submission, catalog: Catalog) -> Iterator[Problem]:
+    known = catalog.test_crops
+    for number in submission.crops():
+        if number not in known:
+            near = did_you_mean(number, known)
+            expected = f"one of the {len(known)} test crops{near}"
+            remedy = "It is not scored; rename it if it is meant to be one of those."
+            place = submission.folder(number).rstrip("/")
+            yield Problem("unknown-crop", place, f"crop {number}", expected, remedy, "warning")
+    for crop in known.values():
+        if crop.id not in submission.crops():
+            place = submission.folder(crop.id).rstrip("/")
+            expected = f"{len(crop.classes)} classes"
+            yield Problem("missing-crop", place, "nothing", expected, _MISSING)
+
+
+def _check_classes(submission: Submission, crop: Crop) -> Iterator[Problem]:
+    folder = submission.folder(crop.id)
+    yield from _check_group(submission.tree, folder, None)
+    for name in submission.tree.children(folder)[0]:
+        if name not in crop.classes:
+            expected = (
+                f"one of the {len(crop.classes)} classes of this crop{did_you_mean(name, crop.classes)}"
+            )
+            remedy = "It is not scored; rename it if it is meant to be one of those."
+            yield Problem("unknown-class", f"{folder}{name}", repr(name), expected, remedy, "warning")
+
+
+def _check_row(submission: Submission, crop: Crop, class_name: str, read_values: bool) -> Iterator[Problem]:
+    try:
+        found = submission.array(crop.id, class_name)
+    except ProblemError as error:
+        yield error.problem
+        return
+    place = f"{submission.folder(crop.id)}{class_name}"
+    if found is None:
+        yield Problem("missing-row", place, "nothing", f"an array of {crop.grid.shape}", _MISSING)
+        return
+    yield from _check_form(found)
+    level, kind = found.level_for(crop.voxel_size_nm), kind_of(class_name)
+    yield from check_grid(level, crop.grid)
+    yield from check_members(level)
+    yield from check_values(level, kind, read_values=read_values)
+
+
+def _check_form(found: SubmittedArray) -> Iterator[Problem]:
+    if found.is_multiscale:
+        yield Problem(
+            code="multiscale",
+            place=found.place,
+            found=f"a group of {len(found.levels)} levels",
+            expected="one array",
+            remedy="It is read here, but the official evaluator (2026-06) scores a group as missing: "
+            "hand in one array on the crop's grid.",
+            severity="warning",
+        )
+
+
+def _check_group(tree: Tree, folder: str, known: set[str] | None) -> Iterator[Problem]:
+    """The files of a group; with `known` also its folders."""
+    folders, files = tree.children(folder)
+    if ".zgroup" not in files:
+        remedy = 'Add .zgroup with {"zarr_format": 2}.'
+        yield Problem(
+            "missing-zgroup", folder.rstrip("/") or ".", "no .zgroup", "a zarr-2 group", remedy, "warning"
+        )
+    yield from _strays(tree, folder, set(folders) if known is None else known, GROUP_FILES)
+
+
+def _strays(tree: Tree, folder: str, folders: set[str], files: set[str]) -> Iterator[Problem]:
+    found_folders, found_files = tree.children(folder)
+    names = [f"{n}/" for n in found_folders if n not in folders] + [n for n in found_files if n not in files]
+    if names:
+        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        found = ", ".join(map(repr, names[:SHOWN_NAMES])) + more
+        remedy = "Take it out; it is ignored."
+        yield Problem(
+            "stray", folder.rstrip("/") or ".", found, "only crops, classes and arrays", remedy, "warning"
+        )
+
+
+_MISSING = "It is scored as missing, which is never better than zeros: csc pack-results fills it with zeros."
