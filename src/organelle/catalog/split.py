@@ -170,18 +170,22 @@ def _draw(
 ) -> list[tuple[Crop, ...]]:
     """The groups to hold out; `groups` come in random order."""
     complete = [group for group in groups if all(_has_all(crop, classes) for crop in group)]
-    incomplete = [group for group in groups if group not in complete]
-    free = complete if force in ("train", "validate") else groups
-    held_out = incomplete if force == "train" else []
-    fixed_train = incomplete if force == "validate" else []
-    target = ratio * sum(map(len, groups))
-    for at, group in enumerate(free):
+    if force and not complete:
+        raise CropNotFound(
+            f"no group of crops annotates all of {', '.join(classes or ())}; force fewer classes"
+        )
+    free = groups if force is None else complete
+    held_out = [group for group in groups if group not in complete] if force == "train" else []
+    total = sum(map(len, groups))
+    target = ratio * total
+    for group in free:
         count = sum(map(len, held_out))
-        leaves_none = not fixed_train and at == len(free) - 1 and len(held_out) >= at
-        needs_one = ratio > 0 and not held_out
-        if leaves_none or not (needs_one or abs(count + len(group) - target) < abs(count - target)):
-            continue
-        held_out = [*held_out, group]
+        if abs(count + len(group) - target) < abs(count - target):
+            held_out.append(group)
+    if ratio > 0 and not held_out:
+        held_out.append(min(free, key=len))
+    if len(held_out) == len(groups):
+        held_out.remove(min(free, key=lambda group: abs(total - len(group) - target)))
     return held_out
 
 
