@@ -20,6 +20,7 @@ DOCS = REPOSITORY / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
 WRITTEN = [*PAGES, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
 SESSION = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -126,3 +127,12 @@ def test_every_key_of_an_experiment_says_what_it_is_for() -> None:
                 yield from undocumented(field.annotation, f"{place}.{key}")
 
     assert list(undocumented(Experiment, "experiment")) == []
+
+
+@pytest.mark.parametrize("page", [p for p in WRITTEN if TOML.search(p.read_text())], ids=name_of)
+def test_the_experiments_on_a_page_are_valid(page: Path, tmp_path: Path) -> None:
+    from organelle.experiment import load_experiment
+
+    for text in TOML.findall(page.read_text()):
+        (tmp_path / "experiment.toml").write_text(text)
+        load_experiment(tmp_path / "experiment.toml")
