@@ -42,26 +42,34 @@ def relabel(codes: NDArray[Any], number: NDArray[Any]) -> None:
 
 
 @njit(nogil=True, cache=True)
-def draw_anchors(codes: NDArray[Any], counts: NDArray[np.int64], places: NDArray[np.int64]) -> None:
-    """Count each code and keep an even sample of its voxels: Vitter's algorithm R, always the same draw.
+def count_codes(codes: NDArray[Any], counts: NDArray[np.int64]) -> None:
+    """Add up how often each code occurs."""
+    for i in range(codes.size):
+        counts[codes[i]] += 1
 
-    `counts` [code] starts at 0; `places` [code, most] receives flat indices.
+
+@njit(nogil=True, cache=True)
+def draw_anchors(codes: NDArray[Any], stops: NDArray[np.int64], places: NDArray[np.int64]) -> None:
+    """Keep an even sample of the voxels of each code: Vitter's algorithm R, the same draw every time.
+
+    `places[stops[code - 1] : stops[code]]` receives flat indices; a code with fewer voxels than that does
+    not occur.
     """
-    most = places.shape[1]
+    seen = np.zeros(stops.size, np.int64)
     state = np.uint64(88172645463325252)
     for i in range(codes.size):
         code = codes[i]
-        seen = counts[code]
-        counts[code] = seen + 1
-        if seen < most:
-            places[code, seen] = i
-            continue
-        state ^= state << np.uint64(13)
-        state ^= state >> np.uint64(7)
-        state ^= state << np.uint64(17)
-        slot = np.int64(state % np.uint64(seen + 1))
+        start = stops[code - 1] if code else 0
+        most = stops[code] - start
+        slot = seen[code]
+        seen[code] += 1
+        if slot >= most:  # Marsaglia's xorshift
+            state ^= state << np.uint64(13)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            slot = np.int64(state % np.uint64(slot + 1))
         if slot < most:
-            places[code, slot] = i
+            places[start + slot] = i
 
 
 @njit(nogil=True, cache=True)

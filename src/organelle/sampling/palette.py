@@ -109,22 +109,33 @@ def _reduce(
     without_em: NDArray[np.bool_] | None,
 ) -> Palette:
     """Join combinations that the wanted classes do not tell apart, and number them after `OUTSIDE`."""
-    from organelle.sampling.kernels import draw_anchors, relabel
+    from organelle.sampling.kernels import relabel
 
-    nothing = np.zeros((1, 2 * present.shape[1]), bool)
-    rows, number = np.unique(np.vstack([nothing, np.hstack([present, known])]), axis=0, return_inverse=True)
-    order = np.argsort(np.arange(len(rows)) != number[0], kind="stable")  # all unknown comes first
-    rank = np.argsort(order)
-    codes = codes.astype(_code_type(len(rows)), copy=False)
-    relabel(codes.ravel(), rank[number[1:]].astype(np.uint32))
+    unknown = np.zeros((1, 2 * present.shape[1]), bool)
+    rows = np.vstack([unknown, np.hstack([present, known])])
+    _, first, number = np.unique(np.packbits(rows, axis=1), axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # by first appearance, so that all unknown is number 0
+    codes = codes.astype(_code_type(len(order)), copy=False)
+    relabel(codes.ravel(), np.argsort(order)[number[1:]].astype(np.uint32))
     if without_em is not None:
         codes[without_em] = OUTSIDE
-    counts = np.zeros(len(rows), np.int64)
-    places = np.zeros((len(rows), ANCHORS), np.int64)
-    draw_anchors(codes.ravel(), counts, places)
-    anchors = tuple(row[: min(n, ANCHORS)].copy() for row, n in zip(places, counts, strict=True))
-    present, known = np.hsplit(rows[order], 2)
+    present, known = np.hsplit(rows[first[order]], 2)
+    counts, anchors = _draw_anchors(codes, len(order))
     return Palette(codes, present.copy(), known.copy(), counts, anchors)
+
+
+def _draw_anchors(
+    codes: NDArray[Any], combinations: int
+) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], ...]]:
+    """Voxels per combination, and flat indices of some of them."""
+    from organelle.sampling.kernels import count_codes, draw_anchors
+
+    counts = np.zeros(combinations, np.int64)
+    count_codes(codes.ravel(), counts)
+    stops = np.minimum(counts, ANCHORS).cumsum()
+    places = np.empty(stops[-1], np.int64)
+    draw_anchors(codes.ravel(), stops, places)
+    return counts, tuple(np.split(places, stops[:-1]))
 
 
 def _code_type(combinations: int) -> type[np.unsignedinteger[Any]]:
