@@ -15,6 +15,7 @@ from organelle.metrics.instances import (
     score_instances,
     truth_ids,
 )
+from organelle.metrics.matched import matched_labels
 from organelle.metrics.matching import Match, crop_is_flooded, flood_limit, match_objects, most_components
 from organelle.metrics.overlap import Overlap, overlap_table
 from organelle.metrics.pooling import InstanceScore, Scores, SemanticScore, pool
@@ -37,6 +38,7 @@ __all__ = [
     "hausdorff_distances",
     "hausdorff_term",
     "match_objects",
+    "matched_labels",
     "missing_instances",
     "missing_semantic",
     "most_components",
