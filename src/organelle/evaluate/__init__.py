@@ -10,6 +10,7 @@
 
 from organelle.evaluate.output import extended_path, extended_record, public_record, write_result
 from organelle.evaluate.records import Provenance, Result, Row, Source
+from organelle.evaluate.report import write_report
 from organelle.evaluate.scoring import (
     INSTANCE_CLASSES,
     PlannedRow,
@@ -53,5 +54,6 @@ __all__ = [
     "row_table",
     "score_row",
     "score_rows",
+    "write_report",
     "write_result",
 ]
