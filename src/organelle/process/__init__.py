@@ -1,0 +1,20 @@
+"""Make objects and masks of probabilities: recipes per class, right across block faces.
+
+`plan_process` lists the work, `process` does it; the steps (`find_objects`, `fill_holes`, `grow_back`)
+take plain functions that read boxes.
+"""
+
+from organelle.process.grow import grow
+from organelle.process.objects import Cut, Objects, fill_holes, find_objects, grow_back
+from organelle.process.recipes import ProcessSettings, Recipe
+
+__all__ = [
+    "Cut",
+    "Objects",
+    "ProcessSettings",
+    "Recipe",
+    "fill_holes",
+    "find_objects",
+    "grow",
+    "grow_back",
+]
