@@ -199,6 +199,8 @@ def open_array(node: Node, *, writable: bool = False) -> zarr.Array[Any]:
         raise FormatError(f"{node.path}: its array metadata cannot be used ({error})") from error
     if array.ndim != 3 or array.dtype.kind not in "biuf":
         raise FormatError(f"{node.path} holds {array.ndim}D {array.dtype}; expected 3D numbers or bool")
+    if min(array.chunks) < 1:
+        raise FormatError(f"{node.path} has chunks of {array.chunks} voxels; they must be at least 1")
     return array
 
 
