@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from organelle.geometry import Nm
@@ -23,6 +23,7 @@ def draw_many(size: Nm, flat: int | None, settings: SamplingSettings, count: int
     return [random_affine(rng, size, flat, settings) for _ in range(count)]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), SIZES, FLAT, st.floats(0, 1))
 def test_every_map_is_rigid_in_nm(seed: int, size: Nm, flat: int | None, rotate: float) -> None:
     drawn = random_affine(np.random.default_rng(seed), size, flat, SamplingSettings(rotate=rotate))

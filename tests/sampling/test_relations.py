@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from organelle.classes import all_classes, class_named
@@ -73,6 +73,7 @@ def test_a_contradiction_leaves_unknown_what_it_is_about() -> None:
     assert known["ecs"] == 0
 
 
+@settings(deadline=None)
 @given(st.sampled_from(all_classes()), st.sets(st.sampled_from(NAMES)))
 def test_inference_from_part_of_a_truth_never_contradicts_it(leaf: object, annotated: set[str]) -> None:
     truth = {c.name: int(leaf.id in c.ids) for c in all_classes()}  # type: ignore[attr-defined]
