@@ -126,7 +126,7 @@ def truth_ids(truth: Array) -> Array:
 
 
 def hausdorff_term(distance_nm: Array, voxel_size_nm: Nm) -> Array:
-    """What a distance is worth: 1.01 ** (-d / |voxel size|), 1 at distance 0; d is rounded to float32."""
+    """What a distance is worth: `1.01 ** (-d / norm(voxel size))`, with d as float32; 1 at distance 0."""
     rounded = np.asarray(distance_nm, np.float32).astype(np.float64)
     return np.asarray(1.01 ** (-rounded / np.linalg.norm(voxel_size_nm)))
 
