@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from organelle.errors import FileMissing, FormatError
+from organelle.errors import FileMissing, FormatError, GridMismatch
 from organelle.geometry import Grid
 from organelle.volumes.ngff import Level, parse_multiscales
 from organelle.volumes.nodes import is_node, read_node
@@ -75,7 +75,11 @@ def _open_level(path: Path, level: Level, *, writable: bool) -> Volume:
         raise FormatError(f"{node.path} is a group, but {path} lists it as a level, which must be an array")
     array = open_array(node, writable=writable)
     shape = (array.shape[0], array.shape[1], array.shape[2])
-    return Volume(node.path, Grid(level.voxel_size_nm, level.origin_nm, shape), node.attributes, array)
+    try:
+        grid = Grid(level.voxel_size_nm, level.origin_nm, shape)
+    except GridMismatch as error:
+        raise FormatError(f"{path}: level {level.name} cannot be placed: {error}") from error
+    return Volume(node.path, grid, node.attributes, array)
 
 
 def _all_close(a: Sequence[float], b: Sequence[float]) -> bool:
