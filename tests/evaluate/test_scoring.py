@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from small_challenge import GRIDS, Challenge, cubes
 
+from organelle.catalog import Catalog
 from organelle.classes import Kind
 from organelle.errors import FileMissing, ScoringError, SubmissionError
-from organelle.evaluate import open_truth, plan_evaluation, score_rows
+from organelle.evaluate import evaluate, open_truth, plan_evaluation, score_rows
 from organelle.submission import open_submission
 from organelle.volumes import write_multiscale
 
@@ -180,5 +181,7 @@ def test_missing_places_are_named(challenge):
     challenge.submission.write_text("no zip")
     with pytest.raises(SubmissionError, match="not a zip"):
         challenge.evaluate()
+    with pytest.raises(ScoringError, match="another challenge than the catalog other: crop 11 is not in"):
+        evaluate(challenge.truth, challenge.truth, Catalog("other", {}, {}, {}))
     with pytest.raises(ScoringError, match="metric version 'pq' is not known"):
         challenge.evaluate(metric="pq")

@@ -11,8 +11,8 @@ from organelle.classes import Kind
 from organelle.errors import ClassNotFound
 from organelle.evaluate.records import UNREADABLE, Result, Row
 from organelle.evaluate.slices import Plane
-from organelle.evaluate.table import Baselines, notes, skipped_classes
-from organelle.evaluate.words import label
+from organelle.evaluate.table import Baselines, skipped_classes
+from organelle.evaluate.words import label, notes
 from organelle.metrics import InstanceScore, SemanticScore
 from organelle.scenes import colour_of
 

@@ -77,14 +77,19 @@ def evaluate(
     Raises:
         FileMissing: nothing at one of the two paths.
         SubmissionError: the submission as a whole cannot be read.
-        ScoringError: no truth in the folder, or an unknown metric version. Trouble with a single row does
-            not end the run: it is recorded in that row.
+        ScoringError: no truth in the folder, no row of it in the catalog, or an unknown metric version.
+            Trouble with a single row does not end the run: it is recorded in that row.
     """
     from organelle.submission import open_submission
 
     require_version(metric)
     store = open_truth(truth)
     plan = plan_evaluation(store, catalog, instance_classes=instance_classes)
+    if all(planned.grid is None for planned in plan):
+        raise ScoringError(
+            f"the truth at {truth} belongs to another challenge than the catalog {catalog.name}: "
+            f"{plan[0].problem}; choose its tables with --catalog"
+        )
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
         rows = tuple(track(score_rows(plan, store, handed_in, metric=metric), "score", total=len(plan)))
     made_with = Provenance(metric, _source(submission), _source(truth), library_versions())

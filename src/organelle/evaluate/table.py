@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from organelle.classes import Kind
-from organelle.evaluate.records import SKIPPED, TRUTH_ERROR, UNREADABLE, Result, Row
-from organelle.evaluate.words import describe, label
+from organelle.evaluate.records import SKIPPED, TRUTH_ERROR, UNREADABLE, Result
+from organelle.evaluate.words import label, notes
 
 Baselines = Mapping[str, Mapping[str, float]]
 """Name of a baseline -> class -> score."""
@@ -89,11 +89,6 @@ def skipped_classes(result: Result) -> Iterator[str]:
                 f"{name}: too many objects, so the metric skips {crops} and says {official:.3f}; "
                 f"compared as {strict.score:.3f}, with every object there counted as missed"
             )
-
-
-def notes(row: Row) -> tuple[str, ...]:
-    """What a reader should know about a row: its status unless that is plain, and its remarks."""
-    return row.remarks if row.status == "scored" else (describe(row), *row.remarks)
 
 
 def _remarks(result: Result) -> Iterator[Text]:

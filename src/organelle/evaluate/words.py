@@ -27,10 +27,19 @@ def describe(row: Row) -> str:
         return f"missing: not handed in, so {lost} counts as missed"
     return {
         "scored": "scored",
-        "matching_failed": "matching failed: no assignment of objects was found; the crop does not count",
-        UNREADABLE: "unreadable: what was handed in is damaged and counts as missing",
-        TRUTH_ERROR: "truth error: the ground truth cannot be scored; the row does not count",
+        "matching_failed": "matching failed: the solver assigned no objects, so the crop does not count",
+        UNREADABLE: "unreadable, so it counts as missing",
+        TRUTH_ERROR: "the truth cannot be scored, so the row does not count",
     }.get(row.status, row.status)
+
+
+def notes(row: Row) -> tuple[str, ...]:
+    """What a reader should know about a row: its status unless that is plain, and its remarks."""
+    if row.status == "scored":
+        return row.remarks
+    if row.status in (UNREADABLE, TRUTH_ERROR):
+        return (": ".join([describe(row), *row.remarks]),)
+    return (describe(row), *row.remarks)
 
 
 def label(row: Row) -> str:
