@@ -6,7 +6,7 @@ Reads OME-NGFF 0.4 (zarr v2) and 0.5 (zarr v3); writes 0.4, in a form that old r
 from organelle.volumes.labels import LabelEncoding, annotation_attributes, read_encoding
 from organelle.volumes.multiscale import Multiscale, open_multiscale
 from organelle.volumes.pyramid import build_pyramid, downsample
-from organelle.volumes.resample import resample
+from organelle.volumes.resampling import resample
 from organelle.volumes.volume import Volume, open_volume
 from organelle.volumes.write import (
     create_multiscale,
