@@ -125,6 +125,16 @@ def test_masks_and_truth_of_another_shape_are_errors_of_their_row(challenge):
     assert "expected (10, 24, 20)" in other.remarks[0]
 
 
+def test_an_empty_folder_and_broken_metadata_in_the_truth_are_errors_of_their_row(challenge):
+    shutil.rmtree(challenge.truth / "crop11" / "er")
+    (challenge.truth / "crop11" / "er").mkdir()
+    (challenge.truth / "crop12" / "mito" / ".zarray").write_text("{")
+    er, mito, other = challenge.evaluate().rows
+    assert (er.status, mito.status, other.status) == ("truth_error", "scored", "truth_error")
+    assert "crop11/er" in er.remarks[0]
+    assert "crop12/mito" in other.remarks[0]
+
+
 def test_a_group_in_place_of_truth_and_a_broken_chunk_are_errors_of_their_row(challenge):
     shutil.rmtree(challenge.truth / "crop11" / "er")
     write_multiscale(challenge.truth / "crop11" / "er", cubes(SHAPE), GRIDS[11], kind=Kind.SEMANTIC)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from organelle.errors import FormatError, GridMismatch, ScoringError, require_folder
+from organelle.errors import FileMissing, FormatError, GridMismatch, ScoringError, require_folder
 from organelle.geometry import Grid, Nm
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _open(path: Path, grid: Grid) -> Volume:
 
     try:
         return open_volume(path, grid)
-    except (FormatError, GridMismatch) as error:
+    except (FileMissing, FormatError, GridMismatch) as error:
         raise ScoringError(f"the truth cannot be used: {error}") from error
 
 
