@@ -192,6 +192,8 @@ def test_a_crop_without_em_or_labels_is_an_error_before_anything_moves(bucket: P
 def test_bad_input_is_explained(bucket: Path, tmp_path: Path) -> None:
     with pytest.raises(FileMissing, match="nearest: bucket"):
         plan_fetch(tmp_path / "buckets", CATALOG, [1])
+    with pytest.raises(SettingsError, match="is a URL"):
+        plan_fetch("s3://janelia-cosem-datasets", CATALOG, [1])
     with pytest.raises(CropNotFound, match="nearest: 3"):
         plan_fetch(bucket, CATALOG, [4])
     with pytest.raises(SettingsError, match="at least 0 voxels"):

@@ -103,8 +103,12 @@ def plan_fetch(
     Raises:
         FileMissing: no such folder, or labels that the table promises are not in it.
         EMMissing: it holds no EM for a crop.
-        SettingsError: the padding is negative.
+        SettingsError: the padding is negative, or the source is a URL.
     """
+    if "://" in str(source):
+        raise SettingsError(
+            f"{source} is a URL; data can only be fetched from a folder in the bucket's layout"
+        )
     root = require_folder(source, "source of the data")
     if padding_voxels < 0:
         raise SettingsError(f"the padding must be at least 0 voxels, not {padding_voxels}")
