@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from organelle.catalog import load_catalog
@@ -29,6 +29,7 @@ def voxels_of(box: Box) -> set[tuple[int, ...]]:
     return set(product(*(range(a, b) for a, b in zip(box.start, box.stop, strict=True))))
 
 
+@settings(deadline=None)
 @given(full_boxes, steps)
 def test_tiles_hold_every_voxel_once_and_lie_on_the_lattice(box: Box, step: tuple[int, int, int]) -> None:
     tiles = list(box.tiles(step))
@@ -45,6 +46,7 @@ def test_an_empty_box_has_no_tiles() -> None:
     assert list(Box((3, 3, 3), (4, 0, 4)).tiles((2, 2, 2))) == []
 
 
+@settings(deadline=None)
 @given(boxes, boxes)
 def test_intersection_and_union_are_those_of_the_voxels(a: Box, b: Box) -> None:
     both = a.intersect(b)
@@ -64,6 +66,7 @@ def test_a_union_with_an_empty_box_adds_nothing() -> None:
     assert Box((90, 90, 90), (0, 1, 1)).union(box) == box
 
 
+@settings(deadline=None)
 @given(full_boxes, steps)
 def test_snap_is_the_smallest_box_on_the_lattice_around(box: Box, step: tuple[int, int, int]) -> None:
     outer = box.snap(step)
@@ -74,6 +77,7 @@ def test_snap_is_the_smallest_box_on_the_lattice_around(box: Box, step: tuple[in
         assert outer.stop[axis] - box.stop[axis] < s
 
 
+@settings(deadline=None)
 @given(full_boxes, triple(ints, ints, ints))
 def test_moving_there_and_back_changes_nothing(box: Box, by: tuple[int, int, int]) -> None:
     assert box.shift(by).shift([-d for d in by]) == box
@@ -89,12 +93,14 @@ def test_slices_pick_the_voxels_of_a_box_from_an_array_that_starts_elsewhere() -
         Box((-1, 0, 0), (2, 2, 2)).slices()
 
 
+@settings(deadline=None)
 @given(grids, full_boxes)
 def test_box_and_extent_are_inverse(grid: Grid, box: Box) -> None:
     for snap in ("exact", "outer", "inner"):
         assert grid.box_of(grid.extent_of(box), snap=snap) == box  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(grids, full_boxes, st.floats(0.1, 0.9))
 def test_extents_between_voxels_snap_outward_or_inward(grid: Grid, box: Box, part: float) -> None:
     extent = grid.extent_of(box).grow([part * v for v in grid.voxel_size_nm])
@@ -104,11 +110,13 @@ def test_extents_between_voxels_snap_outward_or_inward(grid: Grid, box: Box, par
         grid.box_of(extent)
 
 
+@settings(deadline=None)
 @given(grids, triple(*[st.floats(-50, 50)] * 3))
 def test_index_and_place_are_inverse(grid: Grid, index: tuple[float, float, float]) -> None:
     assert grid.to_index(grid.to_nm(index)) == pytest.approx(index, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(grids, full_boxes)
 def test_a_subgrid_is_found_again_on_its_lattice(grid: Grid, box: Box) -> None:
     assert grid.shift_to(grid.subgrid(box)) == box.start
@@ -116,6 +124,7 @@ def test_a_subgrid_is_found_again_on_its_lattice(grid: Grid, box: Box) -> None:
     assert grid.shares_lattice(grid.subgrid(box))
 
 
+@settings(deadline=None)
 @given(grids, st.integers(1, 4), full_boxes)
 def test_levels_of_two_pyramids_on_one_lattice_are_whole_voxels_apart(
     grid: Grid, levels: int, box: Box
@@ -128,6 +137,7 @@ def test_levels_of_two_pyramids_on_one_lattice_are_whole_voxels_apart(
         assert em.shift_to(labels) == tuple(a // 2**level for a in aligned.start)
 
 
+@settings(deadline=None)
 @given(grids)
 def test_a_coarser_level_starts_at_the_same_corner(grid: Grid) -> None:
     coarse = grid.downsampled()
@@ -149,6 +159,7 @@ def test_the_levels_of_a_pyramid_follow_the_published_rule() -> None:
         assert level.origin_nm == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(grids, triple(voxel, voxel, voxel))
 def test_a_rescaled_grid_covers_the_same_extent_with_less_than_a_voxel_to_spare(
     grid: Grid, size: tuple[float, float, float]

@@ -80,6 +80,7 @@ def test_the_same_seed_gives_the_same_split_and_another_another() -> None:
     assert make_datasplit(catalog, seed=3) != make_datasplit(catalog, seed=4)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 30), min_size=2, max_size=8),
     st.integers(0, 99),

@@ -5,7 +5,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -245,9 +244,7 @@ t.transfer(pickle.loads(open(sys.argv[1], "rb").read()), sys.argv[2])
 
 def test_the_real_sample_arrives_whole(shared: Path, tmp_path: Path) -> None:
     catalog, bucket = load_catalog(shared / "sample"), shared / "sample" / "bucket"
-    started = time.perf_counter()
     report = fetch_data(bucket, catalog, "902 961", tmp_path)
-    assert time.perf_counter() - started < 20
     assert report.plan.absent == ()
     for number in (902, 961):
         real = catalog.crop(number)
