@@ -1,0 +1,52 @@
+"""Options that several commands share, with one name, one meaning and one default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from organelle.catalog import Catalog
+
+CatalogFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog",
+        envvar="CSC_CATALOG",
+        help="Folder with datasets.csv, train_crops.csv, test_crops.csv. Default: the real challenge.",
+    ),
+]
+DataFolder = Annotated[
+    Path,
+    typer.Option(
+        "--data", envvar="CSC_DATA", help="Folder of the volumes, in the bucket's layout; only read."
+    ),
+]
+WorkFolder = Annotated[
+    Path, typer.Option("--work", envvar="CSC_WORK", help="Folder that receives all that is made.")
+]
+CropNames = Annotated[
+    str,
+    typer.Option("--crops", "-c", help="Crop numbers (1,2,3), dataset names, 'test', 'all' or '*'."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", "-O", help="Replace results that exist.")]
+ExperimentFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The experiment's TOML file.")]
+
+DATA = Path("data")
+WORK = Path("work")
+
+
+def open_catalog(folder: Path | None) -> Catalog:
+    """The catalog in `folder`, or the built-in one."""
+    from organelle.catalog import load_catalog
+
+    return load_catalog(folder)
+
+
+def names(text: str | None) -> list[str] | None:
+    """`"mito, er"` as a list; None when nothing was given."""
+    if text is None:
+        return None
+    return [part for part in text.replace(",", " ").split() if part]

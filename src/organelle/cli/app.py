@@ -1,0 +1,74 @@
+"""All commands in one place, and what happens to their errors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from organelle.cli.demo import demo
+from organelle.cli.evaluate import evaluate
+from organelle.cli.fetch_data import fetch_data
+from organelle.cli.get_counts import get_counts
+from organelle.cli.make_datasplit import make_datasplit
+from organelle.cli.pack_results import pack_results
+from organelle.cli.predict import predict
+from organelle.cli.process import process
+from organelle.cli.train import train
+from organelle.cli.validate import validate
+
+app = typer.Typer(
+    name="csc",
+    help="Segment organelles in electron microscopy: the CellMap Segmentation Challenge, end to end.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("fetch-data")(fetch_data)
+app.command("make-datasplit")(make_datasplit)
+app.command("get-counts")(get_counts)
+app.command("train")(train)
+app.command("predict")(predict)
+app.command("process")(process)
+app.command("pack-results")(pack_results)
+app.command("validate")(validate)
+app.command("evaluate")(evaluate)
+app.command("demo")(demo)
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
+) -> None:
+    """Options that stand before the command; `main` reads `--debug` itself, wherever it stands."""
+    if version:
+        from organelle import __version__
+
+        typer.echo(f"organelle {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line.
+
+    An error of the family, or of the system (a full disk, a folder that may not be written), is printed in
+    words, and the exit status is 1; `--debug` shows where it came from. Any other error is a fault of ours
+    and shows its traceback.
+    """
+    from organelle.errors import OrganelleError
+
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    try:
+        app(args=[a for a in arguments if a != "--debug"], prog_name="csc")
+    except (OrganelleError, OSError) as error:
+        if debug:
+            raise
+        typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+        typer.echo(str(error), err=True)
+        sys.exit(1)

@@ -1,0 +1,58 @@
+"""`csc evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from organelle.cli._options import CatalogFolder, Overwrite, names, open_catalog
+
+
+def evaluate(
+    submission_path: Annotated[
+        Path, typer.Option("--submission-path", "-s", help="The zip or folder that was handed in.")
+    ],
+    truth_path: Annotated[Path, typer.Option("--truth-path", "-t", help="The ground truth, truth.zarr.")],
+    result_file: Annotated[
+        Path | None,
+        typer.Option("--result-file", "-r", help="JSON to write; NAME_extended.json appears beside it."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="HTML page to write, with pictures.")
+    ] = None,
+    instance_classes: Annotated[
+        str | None, typer.Option("--instance-classes", "-ic", help="Classes to score as objects.")
+    ] = None,
+    metric: Annotated[str, typer.Option("--metric", help="Version of the metric.")] = "2026-06",
+    overwrite: Overwrite = False,
+    catalog: CatalogFolder = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", envvar="CSC_DATA", help="EM to show in the report.")
+    ] = None,
+) -> None:
+    """Score a submission against the ground truth."""
+    from organelle.evaluate import evaluate, extended_path, print_result, write_report, write_result
+    from organelle.files import refuse_existing
+
+    for path in (result_file, result_file and extended_path(result_file), report):
+        if path:
+            refuse_existing(path, overwrite=overwrite)
+    crops = open_catalog(catalog)
+    result = evaluate(
+        submission_path, truth_path, crops, instance_classes=names(instance_classes), metric=metric
+    )
+    if result_file:
+        write_result(result, result_file, overwrite=overwrite)
+    if report:
+        write_report(
+            result,
+            report,
+            catalog=crops,
+            data=data,
+            truth=truth_path,
+            submission=submission_path,
+            overwrite=overwrite,
+        )
+    print_result(result)

@@ -1,0 +1,80 @@
+"""The whole experiment in one TOML file: a section per room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from organelle.models import ModelSettings
+from organelle.predict import PredictSettings
+from organelle.process import ProcessSettings
+from organelle.sampling import SamplingSettings
+from organelle.settings import Settings, parse_settings, read_toml
+from organelle.train import TrainSettings
+
+
+class DataSettings(Settings):
+    """Which crops to learn from, and which to hold out.
+
+    Either name a `datasplit`, or the crops themselves, or neither: then the split is drawn.
+    """
+
+    datasets: tuple[str, ...] = ()
+    """Datasets to learn from and to predict; empty means all of the catalog."""
+
+    train: tuple[int, ...] = ()
+    """Numbers of the crops to learn from."""
+
+    validate_on: Annotated[tuple[int, ...], Field(alias="validate")] = ()
+    """Numbers of the crops to hold out, written `validate` in the file."""
+
+    datasplit: Path | None = None
+    """Table written by `csc make-datasplit`, relative to the experiment's file."""
+
+    validate_ratio: float = Field(default=0.25, ge=0, lt=1)
+    """Share of the crops to hold out when the split is drawn."""
+
+    split_seed: int = Field(default=0, ge=0)
+    """Seed of the split when it is drawn."""
+
+
+class Experiment(Settings):
+    """One network and what is made of its predictions, from the crops it learns from to its objects."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the folder of the training run, `{work}/runs/{name}`."""
+
+    data: DataSettings = DataSettings()
+    """Which crops."""
+
+    model: ModelSettings
+    """Which network, at which voxel size, for which classes."""
+
+    sampling: SamplingSettings = SamplingSettings()
+    """How patches are drawn and augmented."""
+
+    train: TrainSettings = TrainSettings()
+    """How long and how to learn."""
+
+    predict: PredictSettings = PredictSettings()
+    """How predictions are made."""
+
+    process: ProcessSettings = ProcessSettings()
+    """How predictions become objects."""
+
+
+def load_experiment(path: Path | str) -> Experiment:
+    """Read and check an experiment file; relative paths in it are taken from its folder.
+
+    Raises:
+        FileMissing: there is no such file.
+        SettingsError: all problems at once; an unknown key names the nearest known one.
+    """
+    experiment = parse_settings(Experiment, read_toml(path), str(path))
+    split = experiment.data.datasplit
+    if split is None:
+        return experiment
+    data = experiment.data.model_copy(update={"datasplit": Path(path).parent / split})
+    return experiment.model_copy(update={"data": data})
