@@ -50,6 +50,18 @@ def test_the_distance_counts_in_nanometres_on_each_axis():
     assert np.flatnonzero(grown[1, 0]).tolist() == [2, 3, 4, 5, 6]
     assert not grown[[0, 2]].any()
     assert reach(9.2, (50, 4.6, 4.6)) == (0, 2, 2)
+    assert reach(9.1999, (50, 4.6, 4.6)) == (0, 1, 1)
+    assert reach(0, (8, 8, 8)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(8.0, 8.0, 8.0), (5.24, 5.24, 5.24), (1.62, 1.62, 1.62)])
+def test_three_steps_along_one_axis_are_as_far_as_two_two_and_one(size):
+    labels = np.zeros((4, 3, 5), np.uint32)
+    labels[0, 0, 2], labels[2, 2, 0] = 4, 3
+    allowed = np.zeros(labels.shape, bool)
+    allowed[3, 0, 2] = True
+    for distance in (3.25, 40, 200):
+        assert grow(labels, allowed, distance * size[0], size)[3, 0, 2] == 3
 
 
 def test_large_ids_survive():

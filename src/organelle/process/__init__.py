@@ -6,15 +6,23 @@ take plain functions that read boxes.
 
 from organelle.process.grow import grow
 from organelle.process.objects import Cut, Objects, fill_holes, find_objects, grow_back
+from organelle.process.plan import ProcessPlan, ProcessTask, plan_process
 from organelle.process.recipes import ProcessSettings, Recipe
+from organelle.process.run import Processed, ProcessReport, process
 
 __all__ = [
     "Cut",
     "Objects",
+    "ProcessPlan",
+    "ProcessReport",
     "ProcessSettings",
+    "ProcessTask",
+    "Processed",
     "Recipe",
     "fill_holes",
     "find_objects",
     "grow",
     "grow_back",
+    "plan_process",
+    "process",
 ]

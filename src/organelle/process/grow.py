@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from organelle.geometry import Nm, Voxels
 
-_RADIUS = 2**30  # the squared distance of the furthest voxel that may be reached, in the units used here
+_MOST = 2**30  # squared distances stay below, so that three of them and an id fit into 64 bits
 _NOWHERE = np.uint64(2**63)
 
 
@@ -34,25 +34,49 @@ def grow(
         return labels
     # One number holds squared distance (upper half) and id (lower half), so that the smallest is the
     # nearest object with the smallest id. Squared distances add up over the axes: one sweep along each.
+    steps, limit = _squared_units(distance_nm, voxel_size_nm)
     nearest = np.where(labels > 0, labels.astype(np.uint64), _NOWHERE)
-    for axis, size in enumerate(voxel_size_nm):
-        nearest = _sweep(nearest, axis, size / distance_nm)
-    reached = todo & (nearest >> np.uint64(32) <= _RADIUS + 2)  # 2: rounding of three summands
+    for axis, step in enumerate(steps):
+        nearest = _sweep(nearest, axis, step, limit)
+    reached = todo & (nearest >> np.uint64(32) <= limit)
     return np.where(reached, nearest & np.uint64(0xFFFFFFFF), labels).astype(np.uint32)
 
 
 def reach(distance_nm: float, voxel_size_nm: Nm) -> Voxels:
     """The voxels per axis that a distance spans: how far around a block one must look."""
-    z, y, x = (math.floor(distance_nm / size + 1e-6) for size in voxel_size_nm)
+    if distance_nm <= 0:
+        return 0, 0, 0
+    steps, limit = _squared_units(distance_nm, voxel_size_nm)
+    z, y, x = (_furthest(step, limit) for step in steps)
     return z, y, x
 
 
-def _sweep(nearest: NDArray[np.uint64], axis: int, step: float) -> NDArray[np.uint64]:
-    """The smallest of `nearest` + squared distance along `axis`; `step` is a voxel's size per radius."""
+def _squared_units(distance_nm: float, voxel_size_nm: Nm) -> tuple[list[float], int]:
+    """The squared step along each axis and the squared distance, in one unit that makes both small.
+
+    Voxel sizes count to a thousandth of a nm. The steps are whole numbers, so that equal distances are
+    equal whatever steps they are made of, unless the distance is thousands of steps long.
+    """
+    squares = [round(size * 1000) ** 2 for size in voxel_size_nm]
+    unit = max(math.gcd(*squares), (distance_nm * 1000) ** 2 / _MOST)
+    limit = math.floor((distance_nm * 1000) ** 2 / unit * (1 + 1e-9))
+    return [square // unit if square % unit == 0 else square / unit for square in squares], limit
+
+
+def _sweep(nearest: NDArray[np.uint64], axis: int, step: float, limit: int) -> NDArray[np.uint64]:
+    """The smallest of `nearest` + squared distance along `axis`."""
     best = nearest.copy()
     source, target = np.moveaxis(nearest, axis, 0), np.moveaxis(best, axis, 0)
-    for k in range(1, min(math.floor(1 / step + 1e-6), len(source) - 1) + 1):
-        cost = np.uint64(round((k * step) ** 2 * _RADIUS) << 32)
+    for k in range(1, min(_furthest(step, limit), len(source) - 1) + 1):
+        cost = np.uint64(round(k * k * step) << 32)
         np.minimum(target[k:], source[:-k] + cost, out=target[k:])
         np.minimum(target[:-k], source[k:] + cost, out=target[:-k])
     return best
+
+
+def _furthest(step: float, limit: int) -> int:
+    """The largest number of voxels whose squared distance is within `limit`."""
+    k = math.floor(math.sqrt(limit / step)) + 1
+    while round(k * k * step) > limit:
+        k -= 1
+    return k

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, create_model, field_validator
 
 from organelle.classes import all_classes, class_named
-from organelle.errors import OrganelleError
+from organelle.errors import OrganelleError, SettingsError
 from organelle.geometry import Voxels
 from organelle.settings import Settings
 
@@ -76,11 +76,18 @@ class ProcessSettings(_RecipePerClass):
         """The complete recipe of a class.
 
         What `[process.CLASS]` says counts first, then what `[process]` says, then what is built in.
+
+        Raises:
+            ClassNotFound: not a class.
+            SettingsError: a class that is to be subtracted from itself.
         """
         general = {key: getattr(self, key) for key in self.model_fields_set & Recipe.model_fields.keys()}
         special: Recipe = getattr(self, class_named(class_name).name)
         own = {key: getattr(special, key) for key in special.model_fields_set}
-        return Recipe(**{**BUILT_IN.get(class_name, {}), **general, **own})
+        recipe = Recipe(**{**BUILT_IN.get(class_name, {}), **general, **own})
+        if class_name in recipe.minus:
+            raise SettingsError(f"[process.{class_name}] minus: nothing is left of {class_name} minus itself")
+        return recipe
 
 
 BUILT_IN: dict[str, dict[str, Any]] = {
