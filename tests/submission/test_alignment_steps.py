@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from drawn_submissions import NEAR, drawn
+from drawn_submissions import NEAR, array_files, drawn, write_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from organelle.classes import Kind
+from organelle.errors import GridMismatch
 from organelle.geometry import Grid
-from organelle.submission import align_array
+from organelle.submission import align, align_array, open_stored
 from organelle.submission.alignment import centre, place, scored_shift
 
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)
@@ -55,6 +58,13 @@ def test_shift_rounds_as_the_definition_says() -> None:
     assert scored_shift(grid.origin_nm, grid) == (0, 0, 0)
     assert scored_shift((2410.4 + 3 * 4.6, 16.0, 836.0), grid) == (2, 3, 3)
     assert scored_shift((2410.4 - 3 * 4.6, 4.0, 772.0), grid) == (-3, -3, -4)
+
+
+def test_arrays_far_larger_than_the_crop_are_not_read(tmp_path: Path) -> None:
+    files = array_files("a", np.ones((1, 1, 1), "u1"), chunks=(8, 8, 8), shape=[300, 300, 300])
+    submitted = open_stored(write_folder(tmp_path, {k: v for k, v in files.items() if k.endswith("y")}) / "a")
+    with pytest.raises(GridMismatch, match="300, 300, 300"):
+        align(submitted, NEAR, Kind.INSTANCE)
 
 
 def test_semantic_labels_are_interpolated_and_instances_are_not() -> None:

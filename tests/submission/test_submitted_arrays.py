@@ -195,6 +195,11 @@ class TestDamagedChunks:
         with pytest.raises(ChunkError, match="a zstd frame of"):
             self.broken(tmp_path, zstd_run(400)).read()
 
+    @pytest.mark.parametrize("declared", [0, 511, 513, 1 << 31])
+    def test_a_zstd_frame_that_promises_another_size(self, tmp_path: Path, declared: int) -> None:
+        with pytest.raises(ChunkError, match=f"a zstd frame of {declared} bytes"):
+            self.broken(tmp_path, zstd_run(1, 512, declared)).read()
+
     def test_a_zstd_frame_that_lies_about_its_size(self, tmp_path: Path) -> None:
         with pytest.raises(ChunkError, match="damaged"):
             self.broken(tmp_path, zstd_run(400, declared=512)).read()

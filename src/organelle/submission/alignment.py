@@ -8,13 +8,14 @@ offset is snapped to the lattice, and so an offset that lies on the lattice can 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from organelle.classes import Kind
-from organelle.errors import require_module
+from organelle.errors import GridMismatch, require_module
 from organelle.geometry import Box, Grid, Nm, Voxels
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 SEMANTIC_THRESHOLD = 0.5
 """Above this a rescaled semantic voxel is inside; at native resolution everything above 0 is."""
+
+MOST_OVERSAMPLED = 64
+"""How many voxels an array may have for each voxel of its crop: four times as fine on every axis."""
 
 
 def align(submitted: SubmittedArray, target: Grid, kind: Kind) -> np.ndarray:
@@ -32,8 +36,14 @@ def align(submitted: SubmittedArray, target: Grid, kind: Kind) -> np.ndarray:
 
     Raises:
         ChunkError: a chunk that cannot be decoded.
+        GridMismatch: more than 64 voxels for each of the crop's; nothing was read.
     """
     level = submitted.level_for(target.voxel_size_nm)
+    if math.prod(level.shape) > MOST_OVERSAMPLED * target.box.size:
+        raise GridMismatch(
+            f"{level.place}: {level.shape} voxels for a crop of {target.shape}; at most {MOST_OVERSAMPLED} "
+            "times as many are read. Write it on the crop's own grid"
+        )
     return align_array(level.read(), level.voxel_size_nm, level.translation_nm, target, kind)
 
 

@@ -163,7 +163,8 @@ def _parse_directory(data: bytes, directory: _Directory, path: Path) -> tuple[li
             if signature != b"PK\1\2" or at > len(data):
                 raise ValueError
             raw, extra = data[start : start + lengths[0]], data[start + lengths[0] : at - lengths[2]]
-            size, packed, offset = _widen(extra, size, packed, offset)
+            if 0xFFFFFFFF in (size, packed, offset):
+                size, packed, offset = _widen(extra, size, packed, offset)
             members[len(names)] = (offset, packed, size, crc, len(raw), method, flags, mode >> 16)
             names.append(_text(raw, flags))
     except (struct.error, ValueError, IndexError):

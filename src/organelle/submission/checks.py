@@ -11,12 +11,9 @@ import numpy as np
 from organelle.classes import Kind
 from organelle.errors import ChunkError
 from organelle.geometry import TOLERANCE_VOXELS, Box, Grid, Voxels
-from organelle.submission.alignment import scored_shift
+from organelle.submission.alignment import MOST_OVERSAMPLED, scored_shift
 from organelle.submission.problems import Problem
 from organelle.submission.stored import StoredArray
-
-MOST_OVERSAMPLED = 64
-"""How many voxels an array may have for each voxel of its crop: four times as fine on every axis."""
 
 SHOWN_NAMES = 5
 _ON_THE_GRID = "Write it on the crop's own grid: csc pack-results does."
