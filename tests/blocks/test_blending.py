@@ -18,8 +18,8 @@ def patch_values(patch: Box, channels: int = 2) -> np.ndarray:
     return np.random.default_rng(seed).random((channels, *patch.shape), np.float32)
 
 
-def blend(grid: PatchGrid, region: Box, blending: Blending, slab: int) -> np.ndarray:
-    blender = SlabBlender(grid, region, 2, blending)
+def blend(grid: PatchGrid, region: Box, blending: Blending, slab: int, planes: int = 0) -> np.ndarray:
+    blender = SlabBlender(grid, region, 2, blending, planes=planes)
     out = np.full((2, *region.shape), np.nan, np.float32)
     for z in grid.starts(region, 0):
         box, values = blender.take(z // slab * slab)
@@ -58,13 +58,14 @@ def test_overlaps_are_a_weighted_mean(blending):
     block=st.tuples(*[st.integers(1, 6)] * 3),
     stride=st.tuples(*[st.integers(2, 4)] * 3),
     slab=st.integers(1, 5),
+    planes=st.integers(0, 9),
 )
-def test_a_voxel_has_the_same_bits_in_any_block(region, block, stride, slab):
+def test_a_voxel_has_the_same_bits_in_any_block(region, block, stride, slab, planes):
     grid = PatchGrid((4, 5, 4), stride)
     whole = blend(grid, region, Blending.GAUSSIAN, 1)
     assert np.isfinite(whole).all()
     for tile in region.tiles(block):
-        part = blend(grid, tile, Blending.GAUSSIAN, slab)
+        part = blend(grid, tile, Blending.GAUSSIAN, slab, planes)
         np.testing.assert_array_equal(part, whole[:, *tile.slices(region.start)])
 
 

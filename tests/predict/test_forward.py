@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -106,3 +109,12 @@ def test_a_device_that_is_not_here_is_explained():
     assert choose_device("cpu") == "cpu"
     with pytest.raises(SettingsError, match=r"toaster.*cannot be used"):
         choose_device("toaster")
+
+
+def test_settings_can_be_read_without_loading_torch():
+    code = (
+        "import sys, organelle.blocks, organelle.predict, organelle.process;"
+        "sys.exit(', '.join({'torch', 'scipy', 'zarr', 'cc3d'} & set(sys.modules)) or 0)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr

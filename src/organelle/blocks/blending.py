@@ -35,24 +35,32 @@ class SlabBlender:
     """Adds the patches that touch `region` and hands out its planes as soon as they are final.
 
     Patches must come in z, y, x order (`PatchGrid.touching`), each once and all of them; then every voxel
-    is a sum over the same float32 numbers in the same order for any region. Memory is that of the planes
-    between the last handed out and the end of the newest patch.
+    is a sum over the same float32 numbers in the same order for any region. Memory is that of `planes`, or
+    of the planes between the last handed out and the end of the newest patch, if these are more.
 
     Args:
         grid: the lattice of the patches.
         region: the voxels that are wanted; patches are cut at its faces.
         channels: number of values per voxel.
         blending: how overlaps are weighted.
+        planes: how many planes to make room for at once.
     """
 
     def __init__(
-        self, grid: PatchGrid, region: Box, channels: int, blending: Blending = Blending.GAUSSIAN
+        self,
+        grid: PatchGrid,
+        region: Box,
+        channels: int,
+        blending: Blending = Blending.GAUSSIAN,
+        *,
+        planes: int = 0,
     ) -> None:
         self.region = region
         profiles = [blending.weights(n) for n in grid.shape]
         self._weights = _product(*profiles)
         self._totals = [_total(grid, region, axis, profiles[axis]) for axis in range(3)]
-        self._sums: NDArray[np.float32] = np.zeros((channels, 0, *region.shape[1:]), np.float32)
+        room = (channels, min(planes, region.shape[0]), *region.shape[1:])
+        self._sums: NDArray[np.float32] = np.zeros(room, np.float32)
         self._first = region.start[0]
 
     def add(self, patch: Box, values: NDArray[np.float32]) -> None:
@@ -74,12 +82,19 @@ class SlabBlender:
         box = Box.between((self._first, *self.region.start[1:]), (stop, *self.region.stop[1:]))
         z = slice(box.start[0] - self.region.start[0], stop - self.region.start[0])
         means = self._sums[:, : box.shape[0]] / _product(self._totals[0][z], *self._totals[1:])
-        self._sums = self._sums[:, box.shape[0] :].copy()
-        self._first = stop
+        self._forget(box.shape[0])
         return box, means
 
+    def _forget(self, planes: int) -> None:
+        """Move the other planes to the front, and make room behind them."""
+        self._first += planes
+        rest = self._sums.shape[1] - planes
+        for channel in self._sums if planes else ():
+            channel[:rest] = channel[planes:]
+            channel[rest:] = 0
+
     def _reach(self, stop: int) -> None:
-        """Hold zeros for all planes up to `stop`."""
+        """Have room for all planes up to `stop`."""
         missing = stop - self._first - self._sums.shape[1]
         if missing > 0:
             self._sums = np.pad(self._sums, ((0, 0), (0, missing), (0, 0), (0, 0)))

@@ -87,7 +87,13 @@ def predict_slabs(
     """
     grid = PatchGrid(spec.patch_shape, spec.stride)
     for column in columns(region, block_shape):
-        blender = SlabBlender(grid, column, channels or len(spec.classes), blending)
+        blender = SlabBlender(
+            grid,
+            column,
+            channels or len(spec.classes),
+            blending,
+            planes=grid.shape[0] + block_shape[0],
+        )
         for patches in grid.layers(column):
             seen = patches[0].union(patches[-1])
             done = (seen.start[0] - region.start[0]) // block_shape[0] * block_shape[0]
