@@ -33,7 +33,7 @@ class Specimen:
     grid: Grid
     leaf: npt.NDArray[np.uint8]
     cell: npt.NDArray[np.uint16]
-    object: npt.NDArray[np.uint16]
+    object: npt.NDArray[np.uint32]
     unclear: npt.NDArray[np.bool_]
 
     def cut(self, box: Box) -> Specimen:
@@ -49,16 +49,14 @@ class Specimen:
         connected piece. What is not known is 0.
         """
         known = ~self.unclear
-        present = np.isin(self.leaf, list(class_named(class_name).ids)) & known
+        present = _is_one_of(self.leaf, class_name) & known
         if kind_of(class_name) is not Kind.INSTANCE:
             return present.astype(np.uint8), known
         numbers = self.cell if class_name in ("cell", "nuc") else self.object
         pieces, _ = connected_components(np.where(present, numbers, 0))
-        ids, first, sizes = np.unique(pieces, return_index=True, return_counts=True)
-        small = sizes * self.grid.voxel_volume_nm3 < SMALLEST_PIECE_NM3
-        kept = np.zeros(int(ids.max()) + 1, np.uint32)
-        kept[ids[~small & (ids > 0)]] = np.arange(1, 1 + np.count_nonzero(~small & (ids > 0)))
-        labels = kept[pieces]
+        large = np.bincount(pieces.ravel()) * self.grid.voxel_volume_nm3 >= SMALLEST_PIECE_NM3
+        large[0] = False
+        labels = np.where(large, np.cumsum(large), 0)[pieces]
         known = known & ~(present & (labels == 0))
         return labels.astype(np.min_scalar_type(int(labels.max()))), known
 
@@ -76,6 +74,12 @@ class Specimen:
         """Per voxel the id of the finest of these classes, 0 where none is annotated."""
         result = np.zeros(self.leaf.shape, np.uint8)
         for name in sorted(class_names, key=lambda name: -len(class_named(name).members)):
-            result[np.isin(self.leaf, list(class_named(name).ids))] = class_named(name).id
+            result[_is_one_of(self.leaf, name)] = class_named(name).id
         result[self.unclear] = 0
         return result
+
+
+def _is_one_of(leaf: npt.NDArray[np.uint8], class_name: str) -> npt.NDArray[np.bool_]:
+    table = np.zeros(256, bool)
+    table[list(class_named(class_name).ids)] = True
+    return table[leaf]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from organelle.classes import class_named
 from organelle.geometry import Box, Extent, Grid
 from organelle.phantom.noise import Field
 
-Points = npt.NDArray[np.floating[Any]]
+Points = npt.NDArray[np.float64]
 """Places in nm, shape (..., 3), z y x."""
 
 
@@ -37,12 +36,12 @@ Paint = Callable[[Body], tuple[npt.NDArray[np.uint8], Field | float]]
 
 @dataclass
 class Canvas:
-    """The tissue while it is drawn. Every voxel has exactly one leaf class, so relations hold by themselves."""
+    """The tissue while it is drawn: one leaf class per voxel, so that relations hold by themselves."""
 
     grid: Grid
     leaf: npt.NDArray[np.uint8] = field(init=False)
     cell: npt.NDArray[np.uint16] = field(init=False)
-    object: npt.NDArray[np.uint16] = field(init=False)
+    object: npt.NDArray[np.uint32] = field(init=False)
     structure: Field = field(init=False)
     free: npt.NDArray[np.bool_] = field(init=False)
     barren: dict[str, list[Extent]] = field(default_factory=dict)
@@ -52,13 +51,13 @@ class Canvas:
         shape = self.grid.shape
         self.leaf = np.full(shape, leaf_id("ecs"), np.uint8)
         self.cell = np.zeros(shape, np.uint16)
-        self.object = np.zeros(shape, np.uint16)
+        self.object = np.zeros(shape, np.uint32)
         self.structure = np.zeros(shape, np.float32)
         self.free = np.zeros(shape, bool)
 
-    def window(self, low_nm: Sequence[float], high_nm: Sequence[float]) -> Box:
+    def window(self, low_nm: Iterable[float], high_nm: Iterable[float]) -> Box:
         """The voxels between two places, one more on each side, as far as the grid reaches."""
-        low, high = self.grid.to_index(low_nm), self.grid.to_index(high_nm)
+        low, high = self.grid.to_index(tuple(low_nm)), self.grid.to_index(tuple(high_nm))
         box = Box.between([int(np.floor(a)) for a in low], [int(np.ceil(b)) + 1 for b in high])
         return box.intersect(self.grid.box)
 
@@ -73,21 +72,25 @@ class Canvas:
 
     def is_free(self, points_nm: Points, *, outside: bool = True) -> npt.NDArray[np.bool_]:
         """Whether each place is unclaimed cytoplasm; places beyond the volume count as `outside`."""
-        index = np.rint((points_nm - self.grid.origin_nm) / self.grid.voxel_size_nm).astype(int)
-        inside = ((index >= 0) & (index < self.grid.shape)).all(axis=-1)
-        z, y, x = np.moveaxis(np.where(inside[..., None], index, 0), -1, 0)
-        found: npt.NDArray[np.bool_] = np.where(inside, self.free[z, y, x], outside)
-        return found
+        index = np.rint((points_nm - self.grid.origin_nm) / self.grid.voxel_size_nm).astype(np.int64)
+        inside = np.asarray(((index >= 0) & (index < self.grid.shape)).all(axis=-1))
+        index *= inside[..., None]
+        found = self.free[index[..., 0], index[..., 1], index[..., 2]]
+        return np.asarray(np.where(inside, found, outside))
 
-    def random_free(self, rng: np.random.Generator, name: str) -> Points | None:
-        """A random free place where `name` may live, or None after a fair number of draws."""
-        for _ in range(200):
-            index = rng.integers(0, self.grid.shape)
-            if self.free[tuple(index)]:
-                place = np.array(self.grid.to_nm(index))
+    def has_room(self, points_nm: Points, radius: float, *, outside: bool = True) -> npt.NDArray[np.bool_]:
+        """A quick look whether a ball fits at each place (..., 3): its centre and 14 points around it."""
+        free = self.is_free(points_nm[..., None, :] + radius * _FEELERS, outside=outside)
+        return np.asarray(free.all(axis=-1))
+
+    def places(self, rng: np.random.Generator, name: str, radius: float, tries: int) -> Iterator[Points]:
+        """Those of `tries` random voxels where a ball seems to fit and `name` may live, as places in nm."""
+        for start in range(0, tries, _BATCH):
+            index = rng.integers(0, self.grid.shape, (min(_BATCH, tries - start), 3))
+            places = np.array(self.grid.origin_nm) + index * np.array(self.grid.voxel_size_nm)
+            for place in places[self.has_room(places, radius)]:
                 if not any(_holds(extent, place) for extent in self.barren.get(name, [])):
-                    return place
-        return None
+                    yield place
 
     def fits(self, body: Body) -> bool:
         """Whether some of the body lies in the volume, and all of that on free cytoplasm."""
@@ -109,3 +112,13 @@ class Canvas:
 
 def _holds(extent: Extent, place: Points) -> bool:
     return bool((place >= extent.start_nm).all() and (place < extent.stop_nm).all())
+
+
+_BATCH = 2000
+"""Places looked at together; objects drawn meanwhile are noticed when the next one is fitted in."""
+
+_FEELERS = np.array(
+    [(0, 0, 0), *(v for axis in np.eye(3) for v in (axis, -axis))]
+    + [(a, b, c) for a in (-0.58, 0.58) for b in (-0.58, 0.58) for c in (-0.58, 0.58)]
+)
+"""The centre and 14 directions of the unit sphere."""

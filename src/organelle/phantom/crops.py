@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from organelle.classes import scored_classes
+from organelle.classes import scored_classes, sort_classes
 from organelle.errors import SettingsError
 from organelle.geometry import Box, Extent, Grid
 from organelle.phantom.settings import PhantomSettings
@@ -21,19 +21,14 @@ class CropPlan:
         box: Voxels of the EM.
         is_test: Whether its labels become the truth, or training labels.
         lacks: Organelles that are not drawn in it: annotated, and really absent.
-        unannotated: Classes without labels in it.
+        classes: Those that are annotated, in the order of the table.
     """
 
     number: int
     box: Box
+    classes: tuple[str, ...]
     is_test: bool = False
     lacks: tuple[str, ...] = ()
-    unannotated: tuple[str, ...] = ()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The annotated classes: all that are scored, but for the unannotated ones."""
-        return tuple(c.name for c in scored_classes() if c.name not in self.unannotated)
 
 
 def plan_crops(settings: PhantomSettings) -> tuple[CropPlan, ...]:
@@ -45,6 +40,7 @@ def plan_crops(settings: PhantomSettings) -> tuple[CropPlan, ...]:
 
     Raises:
         SettingsError: the volume is too small for crops of 16 voxels and the gaps between them.
+        ClassNotFound: the settings name an unknown class.
     """
     unit = 2 ** (settings.label_levels - 1)
     margin, gap = (-(-n // unit) * unit for n in (settings.margin_voxels, settings.gap_voxels))
@@ -59,14 +55,16 @@ def plan_crops(settings: PhantomSettings) -> tuple[CropPlan, ...]:
         )
     far_z, far_y, far_x = (margin + n + gap for n in (short, height, width))
     test = max(16, long * 4 // 5 // unit * unit)
+    classes = sort_classes(settings.classes) or tuple(c.name for c in scored_classes())
+    without_mt = tuple(n for n in classes if n not in ("mt", "mt_out", "mt_in", "er_mem_all"))
+    without_ribo = tuple(n for n in classes if n != "mito_ribo")
     return (
-        CropPlan(11, Box((margin, margin, margin), (long, height, width))),
-        CropPlan(12, Box((margin, margin, far_x), (long, height, width))),
-        CropPlan(13, Box((margin, far_y, margin), (short, height, width)),
-                 lacks=("ld",), unannotated=("mt", "mt_out", "mt_in", "er_mem_all")),
-        CropPlan(14, Box((far_z, far_y, margin), (short, height, width)), unannotated=("mito_ribo",)),
-        CropPlan(21, Box((margin, far_y, far_x), (test, height, width)), is_test=True),
-    )  # fmt: skip
+        CropPlan(11, Box((margin, margin, margin), (long, height, width)), classes),
+        CropPlan(12, Box((margin, margin, far_x), (long, height, width)), classes),
+        CropPlan(13, Box((margin, far_y, margin), (short, height, width)), without_mt, lacks=("ld",)),
+        CropPlan(14, Box((far_z, far_y, margin), (short, height, width)), without_ribo),
+        CropPlan(21, Box((margin, far_y, far_x), (test, height, width)), classes, is_test=True),
+    )
 
 
 def barren_places(plans: tuple[CropPlan, ...], grid: Grid) -> dict[str, list[Extent]]:
@@ -85,6 +83,8 @@ def smudge_places(
     places = {}
     for plan in plans:
         extent = grid.extent_of(plan.box)
-        z, y, x = (a + n * rng.uniform(0.3, 0.7) for a, n in zip(extent.start_nm, extent.shape_nm, strict=True))
+        z, y, x = (
+            a + n * rng.uniform(0.3, 0.7) for a, n in zip(extent.start_nm, extent.shape_nm, strict=True)
+        )
         places[plan.number] = (float(z), float(y), float(x))
     return places

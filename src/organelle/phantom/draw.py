@@ -8,15 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from organelle.errors import require_module
-from organelle.geometry import Box, Grid, Nm
+from organelle.geometry import Grid, Nm
 from organelle.phantom.annotate import Specimen
 from organelle.phantom.canvas import Canvas
+from organelle.phantom.cells import draw_cells
 from organelle.phantom.crops import CropPlan, barren_places, plan_crops, smudge_places
 from organelle.phantom.microscope import develop, smudge, take_picture
 from organelle.phantom.noise import Field
+from organelle.phantom.nuclei import draw_nuclei
 from organelle.phantom.organelles import draw_organelles
 from organelle.phantom.settings import PhantomSettings
-from organelle.phantom.tissue import draw_tissue
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def draw_phantom(settings: PhantomSettings | None = None, *, seed: int = 0) -> P
     z, y, x = (v / fineness for v in settings.voxel_size_nm)
     canvas = Canvas(em_grid.rescaled((z, y, x)), barren=barren_places(plans, em_grid))
     tissue, organelles, microscope, smudges = np.random.default_rng(seed).spawn(4)
-    nuclei = draw_tissue(canvas, settings.tissue, tissue)
+    nuclei = draw_nuclei(canvas, draw_cells(canvas, settings.tissue, tissue), settings.tissue, tissue)
     draw_organelles(canvas, nuclei, settings.organelles, settings.tissue.membrane_nm, organelles)
     grey = take_picture(canvas, settings.microscope, microscope)
     unclear = np.zeros(canvas.grid.shape, bool)
@@ -77,7 +78,8 @@ def _smudge(canvas: Canvas, grey: Field, unclear: npt.NDArray[np.bool_], place: 
         return
     reach = 1.3 * radius
     box = canvas.window([c - reach for c in place], [c + reach for c in place])
-    distance = np.sqrt(sum(a**2 for a in canvas.axes(box, place)))
+    z, y, x = canvas.axes(box, place)
+    distance = np.sqrt(z**2 + y**2 + x**2)
     grey[box.slices()] = smudge(grey[box.slices()], distance / radius, radius, canvas.grid.voxel_size_nm)
     unclear[box.slices()] |= distance < radius
 
@@ -89,6 +91,3 @@ def _binned(grey: Field, factor: int) -> Field:
     z, y, x = (n // factor for n in grey.shape)
     binned: Field = grey.reshape(z, factor, y, factor, x, factor).mean(axis=(1, 3, 5))
     return binned
-
-
-__all__ = ["Box", "Phantom", "draw_phantom"]

@@ -39,8 +39,8 @@ hchrom      94  6 12  6
 echrom     118 12 10  5
 nucpl      142  8 10  6
 mt_out      80  3  3  3
-mt_in      148  3  3  0
-cyto       140  8  9  6
+mt_in      126  3  3  0
+cyto       136 14 11  6
 perox_mem   74  3  3  3
 perox_lum  114  2  2  2
 """
@@ -60,7 +60,7 @@ def take_picture(canvas: Canvas, settings: MicroscopeSettings, rng: np.random.Ge
     for column, grain in enumerate(_GRAINS_NM, start=1):
         texture = smooth_noise(rng, canvas.grid.shape, grain, size)
         if column == 1:
-            grey -= np.where(canvas.leaf == leaf_id("cyto"), 26 * np.clip(texture - 1.2, 0, 2), 0)
+            grey -= np.where(canvas.leaf == leaf_id("cyto"), 40 * np.clip(texture - 0.8, 0, 1.5), 0)
         grey += table[:, column][canvas.leaf] * texture
     return gaussian_filter(grey, [settings.blur_nm / v for v in size], mode="nearest", truncate=3.0)
 

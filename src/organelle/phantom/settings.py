@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -16,7 +16,7 @@ class TissueSettings(Settings):
     cell_pitch_nm: PositiveFloat = 900.0
     """Distance between the centres of neighbouring cells."""
 
-    nucleus_radius_nm: tuple[PositiveFloat, PositiveFloat] = (260.0, 315.0)
+    nucleus_radius_nm: tuple[PositiveFloat, PositiveFloat] = (280.0, 335.0)
     """Smallest and largest."""
 
     membrane_nm: PositiveFloat = 16.0
@@ -38,18 +38,18 @@ class TissueSettings(Settings):
 class OrganelleSettings(Settings):
     """How many of each, per cubic micrometre of cytoplasm; fewer where they do not find room."""
 
-    mito: NonNegativeFloat = 16.0
-    golgi: NonNegativeFloat = 4.5
+    mito: NonNegativeFloat = 13.0
+    golgi: NonNegativeFloat = 7.0
     er_sheets: NonNegativeFloat = 0.28
     """Share of the shell around each nucleus that is a sheet of endoplasmic reticulum."""
-    er_tubes: NonNegativeFloat = 110.0
-    eres: NonNegativeFloat = 12.0
-    mt: NonNegativeFloat = 40.0
-    ld: NonNegativeFloat = 14.0
-    lyso: NonNegativeFloat = 18.0
-    endo: NonNegativeFloat = 16.0
-    perox: NonNegativeFloat = 18.0
-    ves: NonNegativeFloat = 170.0
+    er_tubes: NonNegativeFloat = 150.0
+    eres: NonNegativeFloat = 14.0
+    mt: NonNegativeFloat = 45.0
+    ld: NonNegativeFloat = 18.0
+    lyso: NonNegativeFloat = 13.0
+    endo: NonNegativeFloat = 13.0
+    perox: NonNegativeFloat = 13.0
+    ves: NonNegativeFloat = 220.0
 
     clearance_nm: PositiveFloat = 14.0
     """Between one organelle and the next."""
@@ -61,7 +61,7 @@ class MicroscopeSettings(Settings):
     blur_nm: NonNegativeFloat = 5.0
     """Standard deviation of the point spread."""
 
-    noise: NonNegativeFloat = 9.0
+    noise: NonNegativeFloat = 10.0
     """Standard deviation of the shot noise at mid grey."""
 
     shading: NonNegativeFloat = 9.0
@@ -101,6 +101,9 @@ class PhantomSettings(Settings):
     label_levels: PositiveInt = 3
     """Resolutions stored of each label."""
 
+    classes: tuple[str, ...] = ()
+    """Classes that are annotated where a crop has them; none named means all 48 that are scored."""
+
     dataset: str = Field(default="phantom-1", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Name of the dataset."""
 
@@ -109,6 +112,6 @@ class PhantomSettings(Settings):
     microscope: MicroscopeSettings = MicroscopeSettings()
 
     @classmethod
-    def tiny(cls) -> PhantomSettings:
-        """Small and quick (a second), of the same form; not every class is there."""
-        return cls(shape=(72, 88, 104), em_levels=2, label_levels=2)
+    def tiny(cls, **changes: Any) -> PhantomSettings:
+        """Small and quick, of the same form; not every class is there. `changes` replace other settings."""
+        return cls.model_validate({"shape": (72, 88, 104), "em_levels": 2, "label_levels": 2, **changes})

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from organelle.phantom.canvas import Canvas
 
 
-def random_rotation(rng: np.random.Generator) -> npt.NDArray[np.floating[Any]]:
+def random_rotation(rng: np.random.Generator) -> Points:
     """A rotation matrix drawn evenly from all of them (QR of a Gaussian matrix, Stewart 1980)."""
     q, r = np.linalg.qr(rng.standard_normal((3, 3)))
     q *= np.sign(np.diagonal(r))
-    return q * np.linalg.det(q)
+    return np.asarray(q * np.linalg.det(q))
 
 
 def random_direction(rng: np.random.Generator) -> Points:
     """A unit vector, evenly from the sphere."""
     vector = rng.standard_normal(3)
-    return vector / np.linalg.norm(vector)
+    return np.asarray(vector / np.linalg.norm(vector))
 
 
 def ball(canvas: Canvas, centre: Points, radii: Sequence[float], rotation: Points, reach: float) -> Body:
@@ -124,22 +124,10 @@ def walk(
         options = direction + bend * rng.standard_normal((tries, 3))
         options /= np.linalg.norm(options, axis=1, keepdims=True)
         ahead = path[-1] + step_nm * options
-        room = canvas.is_free(ahead[:, None] + radius * _RING, outside=False).all(axis=1)
+        room = canvas.has_room(ahead, radius, outside=False)
         if not room.any():
             break
         best = int(np.argmax(np.where(room, options @ direction, -2)))
         direction = options[best]
         path.append(ahead[best])
     return np.array(path)
-
-
-_RING = np.array(
-    [(0, 0, 0), *(v for axis in np.eye(3) for v in (axis, -axis))]
-    + [(a, b, c) for a in (-0.58, 0.58) for b in (-0.58, 0.58) for c in (-0.58, 0.58)]
-)
-"""A centre and 14 directions of the unit sphere: enough to feel whether a ball fits."""
-
-
-def feels_free(canvas: Canvas, centre: Points, radius: float) -> bool:
-    """A quick look whether a ball fits, before its window is computed."""
-    return bool(canvas.is_free(centre + radius * _RING).all())
