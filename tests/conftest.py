@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+from organelle.phantom import PhantomSettings, write_phantom
+
+# A test is no stopwatch: on a busy machine an example may take long.
+hypothesis.settings.register_profile("organelle", deadline=None)
+hypothesis.settings.load_profile("organelle")
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -15,3 +22,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the real mini challenge is not here: no folder {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic mini challenge, only to be read: tables, `bucket`, `truth.zarr`."""
+    folder = tmp_path_factory.mktemp("challenge") / "tiny"
+    write_phantom(folder, PhantomSettings.tiny())
+    return folder

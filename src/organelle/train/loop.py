@@ -49,14 +49,14 @@ class TrainReport:
         checkpoint: the state to predict with.
         steps: how many were done.
         resumed_at: the step at which this call took the run up; 0 for a new run.
-        best: mean IoU on the held-out crops of that state; NaN without any.
+        best: mean IoU of that state on the held-out crops; None when nothing could judge it.
     """
 
     run: Path
     checkpoint: Path
     steps: int
     resumed_at: int
-    best: float
+    best: float | None
 
 
 def train(
@@ -104,7 +104,7 @@ def train(
         learner = Learner(spec, settings, class_frequencies(crops), folder.record["precision"])
         begun = _take_up(learner, folder)
         _learn(learner, crops, places, sampling, folder)
-        return TrainReport(folder.path, folder.best, learner.step, begun, learner.best)
+        return TrainReport(folder.path, folder.best, learner.step, begun, _judged(learner.best))
 
 
 def best_checkpoint(run: Path | str) -> Path:
@@ -184,14 +184,18 @@ def _finished(folder: RunFolder, settings: TrainSettings) -> TrainReport | None:
     last = load_checkpoint(folder.last)
     if last.step < settings.steps:
         return None
-    return TrainReport(folder.path, folder.best, last.step, last.step, float(last.state["best"]))
+    return TrainReport(folder.path, folder.best, last.step, last.step, _judged(float(last.state["best"])))
+
+
+def _judged(best: float) -> float | None:
+    return best if math.isfinite(best) else None
 
 
 def _take_up(learner: Learner, folder: RunFolder) -> int:
     """Go on from the last saved state, if there is one; returns its step."""
     if folder.last.is_file():
         checkpoint = load_checkpoint(folder.last)
-        if checkpoint.spec != learner.spec:
+        if checkpoint.spec.model_dump(mode="json") != learner.spec.model_dump(mode="json"):
             raise CheckpointError(
                 f"{folder.last} was made from other training data (its normalisation or classes differ); "
                 "the data changed since the run began. Train with --overwrite to begin anew"
