@@ -50,21 +50,28 @@ def first_voxels(labels):
 
 
 @settings(max_examples=50, deadline=None)
-@given(shape=shapes, block=blocks, seed=seeds, smoothness=st.sampled_from([0, 0.5, 1]))
-def test_objects_are_those_of_cc3d_numbered_by_their_first_voxel(shape, block, seed, smoothness):
+@given(
+    shape=shapes,
+    block=blocks,
+    seed=seeds,
+    smoothness=st.sampled_from([0, 0.5, 1]),
+    connectivity=st.sampled_from([6, 26]),
+)
+def test_objects_are_those_of_cc3d_numbered_by_their_first_voxel(
+    shape, block, seed, smoothness, connectivity
+):
     mask = drawn(shape, seed, smoothness)
-    found = find_objects(reader(mask), Cut(shape, block), 3)
+    found = find_objects(reader(mask), Cut(shape, block), 3, connectivity)
     labels = whole(shape, found.blocks)
-    expected = cc3d.dust(
-        cc3d.connected_components(mask.astype(np.uint8), connectivity=26), threshold=3, connectivity=26
-    )
+    pieces = cc3d.connected_components(mask.astype(np.uint8), connectivity=connectivity)
+    expected = cc3d.dust(pieces, threshold=3, connectivity=connectivity)
     np.testing.assert_array_equal(labels > 0, expected > 0)
     pairs = np.unique(np.stack([labels.ravel(), expected.ravel()]), axis=1)
     assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1], "one to one"
     ids, first = first_voxels(labels)
     assert ids == list(range(1, found.count + 1))
     assert first == sorted(first)
-    assert found.dropped == label(mask).max() - found.count
+    assert found.dropped == pieces.max() - found.count
 
 
 @settings(max_examples=50, deadline=None)

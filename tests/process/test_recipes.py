@@ -30,7 +30,7 @@ def test_every_instance_class_drops_specks_and_no_semantic_class_does():
 def test_the_special_counts_before_the_general_before_the_built_in():
     settings = parse({"threshold": 0.4, "min_volume_nm3": 9, "mito": {"min_volume_nm3": 7}, "pm": {}})
     assert settings.recipe("mito") == Recipe(threshold=0.4, min_volume_nm3=7)
-    assert settings.recipe("cell") == Recipe(threshold=0.4, min_volume_nm3=9)
+    assert settings.recipe("cell") == Recipe(threshold=0.4, min_volume_nm3=9, connectivity=6)
     assert settings.recipe("pm") == Recipe(threshold=0.4, min_volume_nm3=9)
 
 
@@ -48,6 +48,7 @@ def test_a_default_value_said_for_a_class_counts_too():
         ({"cell": {"minus": ["pn"]}}, r"cell.minus: 'pn' is not an organelle class; nearest: .*np"),
         ({"threshold": 1.5}, r"threshold: .*less than or equal to 1"),
         ({"threshold": 0}, r"threshold: .*greater than 0"),
+        ({"connectivity": 18}, "connectivity"),
         ({"grow_nm": -1}, "grow_nm"),
         ({"block_shape": [0, 4, 4]}, "block_shape: a block has three sizes"),
     ],

@@ -5,7 +5,7 @@ alone, never on how the work was cut into blocks or in which order the blocks we
 """
 
 from organelle.blocks.blending import Blending, SlabBlender
-from organelle.blocks.joining import Components, FaceJoiner
+from organelle.blocks.joining import Components, Connectivity, FaceJoiner
 from organelle.blocks.lattice import PatchGrid
 
-__all__ = ["Blending", "Components", "FaceJoiner", "PatchGrid", "SlabBlender"]
+__all__ = ["Blending", "Components", "Connectivity", "FaceJoiner", "PatchGrid", "SlabBlender"]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from organelle.blocks import Components, FaceJoiner
-from organelle.blocks.joining import Connectivity
+from organelle.blocks import Components, Connectivity, FaceJoiner
 from organelle.errors import require_module
 from organelle.geometry import Box, Nm, Voxels
 from organelle.process.grow import grow, reach
@@ -49,15 +48,17 @@ class Objects:
     blocks: LabelBlocks
 
 
-def find_objects(read_mask: Callable[[Box], Mask], cut: Cut, min_voxels: float = 0) -> Objects:
-    """Connected pieces (26 neighbours) of a mask with at least `min_voxels`, right across block faces.
+def find_objects(
+    read_mask: Callable[[Box], Mask], cut: Cut, min_voxels: float = 0, connectivity: Connectivity = 26
+) -> Objects:
+    """Connected pieces of a mask with at least `min_voxels`, right across block faces.
 
     The same as labelling the whole mask at once, with ids by first voxel. The mask is read twice.
     """
-    components = _join(read_mask, cut, 26)
+    components = _join(read_mask, cut, connectivity)
     ids = components.keep(components.sizes >= min_voxels)
     count = int(ids.max())
-    blocks = ((box, components.relabel(box, label(read_mask(box)), ids)) for box in cut)
+    blocks = ((box, components.relabel(box, label(read_mask(box), connectivity), ids)) for box in cut)
     return Objects(count, components.count - count, blocks)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model, field_validator
 
+from organelle.blocks import Connectivity
 from organelle.classes import all_classes, class_named
 from organelle.errors import OrganelleError, SettingsError
 from organelle.geometry import Voxels
@@ -16,7 +17,7 @@ class Recipe(Settings):
     """From the probabilities of one class to its objects (instance classes) or its mask (semantic ones).
 
     The steps, in this order: foreground by `threshold`; without the foreground of the classes `minus`;
-    pieces connected across faces, edges or corners become objects; those under `min_volume_nm3` are
+    connected pieces become objects; those under `min_volume_nm3` are
     dropped; holes are filled; objects grow back over the foreground by up to `grow_nm`.
     """
 
@@ -26,6 +27,9 @@ class Recipe(Settings):
     """Classes whose foreground cuts objects apart, e.g. `pm` for `cell`; they must be predicted too."""
     minus_threshold: float = Field(default=0.5, gt=0, le=1)
     """The probability from which on a class of `minus` cuts; lower cuts thicker."""
+    connectivity: Connectivity = 26
+    """Neighbours that make one piece: 26 across faces, edges and corners, as the metric counts; 6 across
+    faces only, so that a cut one voxel thin does not leak at its corners."""
     min_volume_nm3: float = Field(default=0, ge=0)
     """Smaller objects are dropped (measured after the cut, before growing back); a semantic class loses its
     small pieces. 0 keeps everything: what is a speck depends on the class."""
@@ -101,6 +105,7 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "mito": {"min_volume_nm3": 2e6},  # tubes 200 nm thick, 500 nm and longer: 16,000,000 nm3
     "np": {"min_volume_nm3": 4e4},  # discs 100 nm wide and 50 nm high: 390,000 nm3
     "mt": {"min_volume_nm3": 2.5e4},  # tubes 25 nm thick: 50 nm of their length
-    "cell": {"min_volume_nm3": 1e6},  # thin neurites count: a cube of 100 nm
+    # Thin neurites count: a cube of 46 nm. Membranes are thin too, whence 6 neighbours.
+    "cell": {"min_volume_nm3": 1e5, "connectivity": 6},
 }
 """What is known about the size of the ten instance classes."""

@@ -135,7 +135,10 @@ class _Steps:
         if self.task.kind is Kind.SEMANTIC and not recipe.needs_objects:
             return ((box, self._probabilities.cut_foreground(box).astype(np.uint32)) for box in self.cut)
         found = find_objects(
-            self._probabilities.cut_foreground, self.cut, recipe.min_volume_nm3 / grid.voxel_volume_nm3
+            self._probabilities.cut_foreground,
+            self.cut,
+            recipe.min_volume_nm3 / grid.voxel_volume_nm3,
+            recipe.connectivity,
         )
         self.objects, self.dropped = found.count, found.dropped
         blocks = found.blocks if self.task.kind is Kind.INSTANCE else _as_mask(found.blocks)
