@@ -3,7 +3,7 @@
 from organelle.train.held_out import Validation
 from organelle.train.learner import learning_rate
 from organelle.train.loop import TrainReport, best_checkpoint, train
-from organelle.train.losses import balanced_loss, masked_bce, masked_dice, positive_weights
+from organelle.train.losses import balanced_loss, positive_weights
 from organelle.train.settings import TrainSettings
 
 __all__ = [
@@ -13,8 +13,6 @@ __all__ = [
     "balanced_loss",
     "best_checkpoint",
     "learning_rate",
-    "masked_bce",
-    "masked_dice",
     "positive_weights",
     "train",
 ]

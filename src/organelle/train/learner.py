@@ -98,7 +98,7 @@ class Learner:
         )
         with torch.autocast(self.device.type, self._precision, enabled=self._precision is not torch.float32):
             logits = self.network(em)
-        return balanced_loss(logits.float(), target.float(), known, self._weights)
+        return balanced_loss(logits, target, known, self._weights)
 
     def _average(self) -> None:
         """Move the averaged weights towards the present ones; the memory grows with the steps done."""

@@ -1,77 +1,97 @@
-"""Losses over known voxels only, balanced so that rare classes do not come out empty."""
+"""The loss over known voxels only, balanced so that rare classes do not come out empty."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 SMOOTH = 1.0
-"""Voxels added to both sides of the Dice ratio, so that a patch without a class has a finite gradient."""
-
-
-def masked_bce(logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
-    """Binary cross-entropy per class, averaged over the voxels that are known.
-
-    Args:
-        logits: [batch, class, ...] network output.
-        target: 0 or 1, same shape.
-        known: bool, same shape; where false, neither value nor gradient counts.
-        positive_weight: [class] factor for the voxels where the class is present.
-
-    Returns:
-        [class] losses; 0 for a class without a known voxel. The average is weighted by the same factors,
-        so that the loss of every class starts near ln 2 however rare it is.
-    """
-    axes = _voxel_axes(logits)
-    weight = known * torch.where(target > 0, _per_class(positive_weight, logits), 1.0)
-    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
-    return entropy.sum(axes) / weight.sum(axes).clamp(min=1.0)
-
-
-def masked_dice(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Soft Dice loss per class over the known voxels of the whole batch.
-
-    Milletari et al. 2016 (V-Net), without squares in the denominator. Shapes as in `masked_bce`.
-
-    Returns:
-        [class] losses between 0 and 1; 0 for a class that is absent from every known voxel of the batch:
-        there the cross-entropy alone speaks, for Dice would only punish its size.
-    """
-    axes = _voxel_axes(logits)
-    probability = torch.sigmoid(logits) * known
-    truth = target * known
-    overlap = (probability * truth).sum(axes)
-    present = truth.sum(axes)
-    dice = (2 * overlap + SMOOTH) / (probability.sum(axes) + present + SMOOTH)
-    return torch.where(present > 0, 1 - dice, torch.zeros_like(dice))
+"""Voxels added to both sides of the Dice ratio, so that a handful of voxels has a finite gradient."""
 
 
 def balanced_loss(logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
-    """Cross-entropy plus Dice, each averaged over the classes that the batch knows.
+    """Weighted cross-entropy plus Dice, each per class over its known voxels, averaged over the classes.
+
+    With p the probability, t the target and w = `positive_weight` where t is 1, else 1, all over known
+    voxels of the whole batch:
+
+    - cross-entropy = sum w * -log(t ? p : 1 - p) / sum w, so every class starts near ln 2, however rare;
+    - Dice = 1 - (2 sum p t + 1) / (sum p + sum t + 1), the soft Dice of V-Net (Milletari et al. 2016)
+      without squares below; 0 for a class that is absent from the batch, where it would only punish size.
+
+    Classes without a known voxel do not count. Value and gradient are computed together, class by class:
+    dozens of passes over a class stay in the cache, while over all classes they would wait for memory.
+
+    Args:
+        logits: [batch, class, ...] of any floating type; sums are in float32.
+        target: the same shape, 0 or 1, any type.
+        known: the same shape, bool; where false, neither value nor gradient counts.
+        positive_weight: [class].
 
     Returns:
-        One number; 0 with a gradient of 0 when nothing in the batch is known.
+        One number; 0, with a gradient of 0, when nothing in the batch is known.
     """
-    knows = known.flatten(2).any(2).any(0)
-    share = knows / knows.sum().clamp(min=1)
-    entropy = masked_bce(logits, target, known, positive_weight)
-    return ((entropy + masked_dice(logits, target, known)) * share).sum()
+    loss: Tensor = _BalancedLoss.apply(logits, target, known, positive_weight)  # type: ignore[no-untyped-call]
+    return loss
 
 
 def positive_weights(frequencies: Tensor, *, most: float = 20.0) -> Tensor:
     """Weight of present voxels per class: the root of absent over present, from 1 / `most` to `most`.
 
     The full ratio makes rare classes flood; no weight leaves them empty; the root lies between.
-    A class that is never present gets the weight 1.
+    A class that is never present, or always, gets the weight 1.
     """
     inside = frequencies.clamp(1e-9, 1 - 1e-9)
     weights = torch.sqrt((1 - inside) / inside).clamp(1 / most, most)
     return torch.where((frequencies > 0) & (frequencies < 1), weights, torch.ones_like(weights))
 
 
-def _voxel_axes(logits: Tensor) -> tuple[int, ...]:
-    return (0, *range(2, logits.ndim))
+class _BalancedLoss(torch.autograd.Function):
+    """`balanced_loss` with its gradient in closed form."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
+        gradient = torch.zeros_like(logits)
+        taught = [c for c in range(logits.shape[1]) if known[:, c].any()]
+        total = logits.new_zeros((), dtype=torch.float32)
+        for c in taught:
+            part = _of_class(logits[:, c].float(), target[:, c] > 0, known[:, c], positive_weight[c])
+            total += part.value / len(taught)
+            gradient[:, c] = part.gradient / len(taught)
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * outputs[0].to(gradient.dtype), None, None, None
 
 
-def _per_class(values: Tensor, like: Tensor) -> Tensor:
-    return values.reshape(1, -1, *([1] * (like.ndim - 2)))
+@dataclass
+class _Part:
+    """The loss of one class, and its gradient by the logits."""
+
+    value: Tensor
+    gradient: Tensor
+
+
+def _of_class(logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor) -> _Part:
+    """One class; target and known are bool, and at least one voxel is known."""
+    probability = torch.sigmoid(logits)
+    there = target & known
+    weight = known * torch.where(target, positive_weight, 1.0)
+    weight /= weight.sum()
+    entropy = (weight * (torch.nn.functional.softplus(logits) - logits * there)).sum()
+    part = _Part(entropy, weight * (probability - there.float()))
+    present = there.sum()
+    if present:
+        inside = probability * known
+        ratio = 2 * (inside * there).sum() + SMOOTH
+        size = inside.sum() + present + SMOOTH
+        slope = inside * (1 - probability)
+        part.value = entropy + 1 - ratio / size
+        part.gradient += slope * (ratio / size**2) - slope * there * (2 / size)
+    return part
