@@ -147,6 +147,18 @@ def test_a_truncated_chunk_names_its_file(tmp_path: Path, codec: str, keep: floa
     np.testing.assert_array_equal(volume.read(Box((0, 0, 0), (16, 40, 25))), drawn()[:16])
 
 
+@pytest.mark.parametrize("kept", [40, -1])
+def test_a_truncated_chunk_that_blosc_could_not_compress_is_noticed(tmp_path: Path, kept: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16, 16), np.uint8)
+    path = store(tmp_path / "a", noise, "blosc")
+    volume = open_volume(path, Grid((8, 4, 4), (0, 0, 0), noise.shape))
+    np.testing.assert_array_equal(volume.read(), noise)
+    (chunk,) = volume.files(volume.grid.box)
+    chunk.write_bytes(chunk.read_bytes()[:kept])
+    with pytest.raises(ChunkError, match=r"is truncated or corrupt .*its header says"):
+        volume.read()
+
+
 def test_the_place_comes_from_any_of_the_known_attributes(tmp_path: Path) -> None:
     path = store(tmp_path / "a", drawn())
     for attributes in (

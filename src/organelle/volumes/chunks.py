@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import zarr
 
 ABSENT = np.uint64(2**64 - 1)
+BLOSC_HEADER = 16
 
 
 def chunks_touching(box: Box, chunks: Sequence[int]) -> Box:
@@ -56,6 +57,28 @@ def chunk_files(array: zarr.Array[Any], path: Path, box: Box) -> tuple[Path, ...
     encode = array.metadata.encode_chunk_key
     z, y, x = touched.start
     return tuple(path / encode((z + i, y + j, x + k)) for i, j, k in np.ndindex(touched.shape))
+
+
+def require_whole_blosc(array: zarr.Array[Any], path: Path, box: Box) -> None:
+    """Raise `ChunkError` for a blosc chunk of `box` that is shorter or longer than its header says.
+
+    Blosc itself trusts the header and, where data did not compress, copies from behind a truncated buffer.
+    The header is described at https://www.blosc.org/c-blosc2/format/blosc1_format.html: the compressed size
+    stands in bytes 12 to 15, little endian.
+    """
+    if array.shards is not None or not any("blosc" in type(c).__name__.lower() for c in array.compressors):
+        return
+    for file in chunk_files(array, path, box):
+        if not file.is_file():
+            continue
+        with file.open("rb") as stream:
+            header = stream.read(BLOSC_HEADER)
+        found, said = file.stat().st_size, int.from_bytes(header[12:], "little")
+        if len(header) < BLOSC_HEADER or found != said:
+            raise ChunkError(
+                f"{file} is truncated or corrupt (it has {found} bytes, its header says {said}); "
+                "fetch or write it again, or delete it if its voxels may count as missing"
+            )
 
 
 def _mark_shards(array: zarr.Array[Any], path: Path, touched: Box, found: np.ndarray) -> None:

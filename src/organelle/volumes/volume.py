@@ -12,7 +12,13 @@ import numpy as np
 
 from organelle.errors import ChunkError, FormatError, GridMismatch
 from organelle.geometry import Box, Grid, Voxels
-from organelle.volumes.chunks import chunk_file, chunk_files, chunks_present, chunks_touching
+from organelle.volumes.chunks import (
+    chunk_file,
+    chunk_files,
+    chunks_present,
+    chunks_touching,
+    require_whole_blosc,
+)
 from organelle.volumes.ngff import parse_multiscales
 from organelle.volumes.nodes import Node, is_node, read_node
 
@@ -130,6 +136,7 @@ class Volume:
         self.attributes.update(attributes)
 
     def _decode(self, box: Box) -> np.ndarray:
+        require_whole_blosc(self._array, self.path, box)
         try:
             values = np.asarray(self._array[box.slices()])
         except DECODING_ERRORS as error:
