@@ -40,6 +40,7 @@ def process(
         open_catalog(catalog),
         crops,
         work=input_path or work,
+        output=output_path or work,
         overwrite=overwrite,
     )
     for warning in report.warnings:

@@ -107,7 +107,7 @@ class ExperimentPlan:
                 lines = [f"[process.{name}]", f"min_volume_nm3 = {self.min_volume_nm3.get(name, 0.0):.0f}"]
                 if name == "cell" and "pm" in self.classes:
                     lines.append('minus = ["pm"]  # cells touch: only their membranes keep them apart')
-                    lines.append("grow_nm = 40")
+                    lines.append("grow_nm = 60")
                 tables.append("\n".join(lines) + "\n")
         return "\n".join(tables)
 

@@ -93,14 +93,16 @@ def process_experiment(
     crops: CropNames = "test",
     *,
     work: Path | str,
+    output: Path | str | None = None,
     overwrite: bool = False,
 ) -> ProcessReport:
-    """Turn the predictions of the experiment's classes into masks and objects."""
+    """Turn the predictions of the experiment's classes into masks and objects, in `output` (or `work`)."""
     return process(
         catalog,
         _ids(experiment, catalog, crops),
         work=work,
         settings=experiment.process,
+        output=output,
         classes=experiment.model.classes,
         overwrite=overwrite,
     )

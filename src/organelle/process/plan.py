@@ -61,6 +61,7 @@ def plan_process(
     *,
     work: Path | str,
     settings: ProcessSettings | None = None,
+    output: Path | str | None = None,
     classes: Sequence[str] | None = None,
     overwrite: bool = False,
 ) -> ProcessPlan:
@@ -71,7 +72,7 @@ def plan_process(
     for crop in catalog.select(crops):
         predictions = _Predictions(Path(work), crop)
         for name in predictions.classes if classes is None else dict.fromkeys(classes):
-            task = _plan_task(predictions, name, settings)
+            task = _plan_task(predictions, name, settings, Path(output or work))
             if overwrite or not _stands(task):
                 tasks.append(task)
             else:
@@ -113,7 +114,7 @@ class _Predictions:
         return open_multiscale(self.path(name))
 
 
-def _plan_task(predictions: _Predictions, name: str, settings: ProcessSettings) -> ProcessTask:
+def _plan_task(predictions: _Predictions, name: str, settings: ProcessSettings, output: Path) -> ProcessTask:
     recipe = settings.recipe(name)
     images = {source: predictions.open(source, name) for source in dict.fromkeys((name, *recipe.minus))}
     grid = images[name].levels[0].grid
@@ -134,7 +135,7 @@ def _plan_task(predictions: _Predictions, name: str, settings: ProcessSettings) 
             "recipe": recipe.model_dump(mode="json"),
             "predictions": {source: _origin(image) for source, image in images.items()},
         },
-        processed_path(predictions.work, predictions.crop, name),
+        processed_path(output, predictions.crop, name),
     )
 
 

@@ -70,10 +70,11 @@ def process(
     *,
     work: Path | str,
     settings: ProcessSettings | None = None,
+    output: Path | str | None = None,
     classes: Sequence[str] | None = None,
     overwrite: bool = False,
 ) -> ProcessReport:
-    """Write `{work}/processed/{dataset}.zarr/crop{N}/{class}` for every crop and class.
+    """Write `{output}/processed/{dataset}.zarr/crop{N}/{class}` for every crop and class.
 
     Instance classes become ids 1..N in the order of their first voxel, in the smallest type that holds
     them; semantic classes become 0 and 1. The grid is that of the prediction. Each output appears when it
@@ -82,7 +83,8 @@ def process(
     Args:
         catalog: what exists.
         crops: as in `Catalog.select`: `"test"`, `"*"`, numbers.
-        work: folder with the predictions, and for the outputs.
+        work: folder with the predictions.
+        output: another work folder for what is made; default: `work`.
         settings: the section `[process]`.
         classes: those to process; default: all that are predicted.
         overwrite: replace outputs that stand there.
@@ -93,7 +95,15 @@ def process(
         OutputExists: the output of another recipe or prediction stands there. Nothing was computed.
     """
     settings = settings or ProcessSettings()
-    plan = plan_process(catalog, crops, work=work, settings=settings, classes=classes, overwrite=overwrite)
+    plan = plan_process(
+        catalog,
+        crops,
+        work=work,
+        settings=settings,
+        output=output,
+        classes=classes,
+        overwrite=overwrite,
+    )
     results = [_process_one(task, settings, overwrite=overwrite) for task in track(plan.tasks, "process")]
     return ProcessReport(plan, tuple(results))
 
