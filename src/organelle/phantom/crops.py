@@ -48,7 +48,7 @@ def plan_crops(settings: PhantomSettings) -> tuple[CropPlan, ...]:
     long = (depth - 2 * margin) // unit * unit
     short, height, width = ((n - 2 * margin - gap) // (2 * unit) * unit for n in (depth, *across))
     if min(short, height, width) < 16:
-        smallest = 2 * margin + gap + 32
+        smallest = 2 * margin + gap + 2 * max(16, unit)
         raise SettingsError(
             f"a phantom of {settings.shape} voxels holds no four crops with {gap} voxels between them; "
             f"take at least {smallest} voxels per axis"

@@ -14,21 +14,29 @@ Field = npt.NDArray[np.float32]
 def smooth_noise(
     rng: np.random.Generator, shape: Sequence[int], grain_nm: float, voxel_size_nm: Sequence[float]
 ) -> Field:
-    """Gaussian noise of mean 0 and standard deviation 1, correlated over `grain_nm`.
+    """Gaussian noise of expected mean 0 and standard deviation 1, correlated over `grain_nm`.
 
-    White noise under a Gaussian of that standard deviation. Coarse grains are drawn on a coarser
-    lattice and interpolated linearly, so the cost hardly depends on the grain.
+    White noise under a Gaussian of that width, scaled by the norm of its kernel. Coarse grains are drawn on
+    a coarser lattice and interpolated linearly, so the cost hardly depends on the grain.
     """
     from scipy.ndimage import gaussian_filter
 
     sigma = [grain_nm / v for v in voxel_size_nm]
     factor = [max(1, int(s / 2)) for s in sigma]
-    coarse = [-(-n // f) + 2 for n, f in zip(shape, factor, strict=True)]
-    field = rng.standard_normal(coarse, dtype=np.float32)
     fine = [s / f for s, f in zip(sigma, factor, strict=True)]
+    kernel = [len(_kernel(s)) for s in fine]
+    coarse = [max(-(-n // f) + 2, k) for n, f, k in zip(shape, factor, kernel, strict=True)]
+    field = rng.standard_normal(coarse, dtype=np.float32)
     field = gaussian_filter(field, fine, mode="wrap", truncate=3.0)
-    field /= max(float(field.std()), 1e-6)
+    field /= np.float32(np.prod([np.linalg.norm(_kernel(s)) for s in fine]))
     return enlarge(field, factor, shape)
+
+
+def _kernel(sigma: float) -> npt.NDArray[np.float64]:
+    """The weights of a Gaussian up to three deviations, as scipy has them."""
+    reach = int(3 * sigma + 0.5)
+    weight = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * max(sigma, 1e-6) ** 2))
+    return np.asarray(weight / weight.sum())
 
 
 def enlarge(field: Field, factor: Sequence[int], shape: Sequence[int]) -> Field:

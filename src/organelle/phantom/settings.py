@@ -113,5 +113,13 @@ class PhantomSettings(Settings):
 
     @classmethod
     def tiny(cls, **changes: Any) -> PhantomSettings:
-        """Small and quick, of the same form; not every class is there. `changes` replace other settings."""
-        return cls.model_validate({"shape": (72, 88, 104), "em_levels": 2, "label_levels": 2, **changes})
+        """Small and quick, with small cells, of the same form; `changes` replace other settings."""
+        cells = TissueSettings(cell_pitch_nm=680.0, nucleus_radius_nm=(160.0, 200.0))
+        small = {
+            "shape": (80, 96, 112),
+            "margin_voxels": 0,
+            "em_levels": 2,
+            "label_levels": 2,
+            "tissue": cells,
+        }
+        return cls.model_validate({**small, **changes})
