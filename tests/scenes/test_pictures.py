@@ -69,6 +69,12 @@ def test_touching_objects_are_told_apart() -> None:
     assert np.array_equal(picture[1, 2], label_colours([8])[0])
 
 
+def test_objects_may_be_painted_alike() -> None:
+    labels = np.array([[7, 7, 8, 8]] * 4)
+    picture = slice_picture(np.zeros((4, 4), np.uint8), Overlay("mito", labels, colour_of("mito")))
+    assert (picture[1, 1:3] == colour_of("mito")).all()
+
+
 def test_anisotropic_voxels_keep_their_proportions() -> None:
     em = np.zeros((20, 100), np.uint8)
     labels = np.zeros((20, 100), int)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from organelle.classes import Kind, kind_of
 from organelle.errors import GridMismatch
-from organelle.scenes.colours import colour_of, label_colours
+from organelle.scenes.colours import Colour, colour_of, label_colours
 from organelle.scenes.text import HEIGHT, write_text
 
 Picture = npt.NDArray[np.uint8]
@@ -24,17 +24,22 @@ GAP = 4
 
 @dataclass(frozen=True)
 class Overlay:
-    """Labels of one class in a slice (y, x), 0 = nothing: every object, or the class, in its colour."""
+    """Labels of one class in a slice (y, x), 0 = nothing: every object, or the class, in its colour.
+
+    `colour` paints all objects alike; their outlines still tell them apart.
+    """
 
     class_name: str
     labels: npt.NDArray[Any]
+    colour: Colour | None = None
 
     def colours(self, shown: npt.NDArray[Any]) -> Picture:
         """RGB per pixel of `shown`: per object for an instance class, else the colour of the class."""
-        if kind_of(self.class_name) is Kind.INSTANCE:
+        if self.colour is None and kind_of(self.class_name) is Kind.INSTANCE:
             ids, index = np.unique(shown, return_inverse=True)
             return label_colours(ids)[index.reshape(shown.shape)]
-        return np.broadcast_to(np.array(colour_of(self.class_name), np.uint8), (*shown.shape, 3))
+        colour = self.colour or colour_of(self.class_name)
+        return np.broadcast_to(np.array(colour, np.uint8), (*shown.shape, 3))
 
 
 def slice_picture(
