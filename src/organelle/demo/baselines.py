@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from organelle.catalog import Catalog, Crop, em_path, label_path, processed_path
 from organelle.classes import Kind, kind_of
-from organelle.demo.thresholds import Example, GreyThreshold, best_threshold
+from organelle.demo.thresholds import Example, GreyThreshold, Layer, best_thresholds
 from organelle.errors import FormatError
 from organelle.evaluate import Result, evaluate
 from organelle.geometry import Grid
@@ -34,14 +34,12 @@ def score_nothing(catalog: Catalog, truth: Path, work: Path) -> Result:
 
 
 def score_thresholds(catalog: Catalog, data: Path, truth: Path, work: Path) -> tuple[Result, Thresholds]:
-    """Choose a grey threshold per dataset and class on the training crops, and score it on the test crops."""
+    """Choose a grey threshold per dataset and class on the training crops; score it on the test crops."""
     place = work / "threshold"
-    wanted = sorted({(crop.dataset, name) for crop, name in catalog.rows()})
-    chosen = {
-        (dataset, name): _choose(catalog, data, dataset, name)
-        for dataset, name in track(wanted, "choosing grey thresholds")
-        if _annotated(catalog, dataset, name)
-    }
+    chosen: dict[tuple[str, str], GreyThreshold] = {}
+    for dataset in dict.fromkeys(crop.dataset for crop in catalog.test_crops.values()):
+        best = best_thresholds(_examples(catalog, data, dataset))
+        chosen |= {(dataset, name): threshold for name, threshold in best.items()}
     for crop, name in track(catalog.rows(), "applying grey thresholds"):
         if (crop.dataset, name) in chosen:
             _apply(chosen[crop.dataset, name], data, crop, name, place)
@@ -64,24 +62,26 @@ def grey_values(image: Multiscale, grid: Grid) -> tuple[NDArray[np.uint8], NDArr
     return resample(level.read(box), place, grid, Kind.IMAGE), stored.astype(bool)
 
 
-def _annotated(catalog: Catalog, dataset: str, name: str) -> list[Crop]:
-    return [c for c in catalog.train_crops.values() if c.dataset == dataset and name in c.classes]
-
-
-def _choose(catalog: Catalog, data: Path, dataset: str, name: str) -> GreyThreshold:
+def _examples(catalog: Catalog, data: Path, dataset: str) -> list[Example]:
+    """The training crops of a dataset, with those of their classes that its test crops ask for."""
+    wanted = {name for crop, name in catalog.rows() if crop.dataset == dataset}
     image = open_multiscale(em_path(data, dataset))
-    examples = [_example(image, data, crop, name) for crop in _annotated(catalog, dataset, name)]
-    return best_threshold(kind_of(name), examples)
+    examples = []
+    for crop in catalog.train_crops.values():
+        if crop.dataset == dataset and wanted & set(crop.classes):
+            em, stored = grey_values(image, crop.grid)
+            names = [name for name in crop.classes if name in wanted]
+            layers = {name: _layer(data, crop, name, stored) for name in names}
+            examples.append(Example(em, crop.voxel_size_nm, layers))
+    return examples
 
 
-def _example(image: Multiscale, data: Path, crop: Crop, name: str) -> Example:
-    labels = open_multiscale(label_path(data, crop, name))
-    level = labels.levels[0]
-    encoding = read_encoding(labels, level, name)
-    values: NDArray[Any] = level.read()
-    em, stored = grey_values(image, level.grid)
-    known = encoding.known(values) & stored
-    return Example(em, np.where(known, values, 0), known, level.grid.voxel_size_nm)
+def _layer(data: Path, crop: Crop, name: str, stored: NDArray[np.bool_]) -> Layer:
+    image = open_multiscale(label_path(data, crop, name))
+    level = image.levels[0]
+    labels: NDArray[Any] = level.read(level.grid.box_of(crop.extent))
+    known = read_encoding(image, level, name).known(labels) & stored
+    return Layer(np.where(known, labels, 0), known)
 
 
 def _apply(threshold: GreyThreshold, data: Path, crop: Crop, name: str, place: Path) -> None:
