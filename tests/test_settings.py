@@ -43,6 +43,17 @@ def test_all_problems_come_at_once_with_what_was_found() -> None:
     assert any("inner.threshold" in line and "'high'" in line for line in lines)
 
 
+def test_a_default_that_follows_from_a_faulty_key_is_no_second_problem() -> None:
+    class Patches(Settings):
+        shape: int
+        stride: int = Field(default_factory=lambda given: given["shape"] // 2)
+
+    assert parse_settings(Patches, {"shape": 8}, "run.toml").stride == 4
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(Patches, {"shape": "wide"}, "run.toml")
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_settings_cannot_be_changed_and_document_their_fields() -> None:
     with pytest.raises(ValidationError):
         Inner().threshold = 0.1  # type: ignore[misc]

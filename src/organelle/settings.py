@@ -20,6 +20,9 @@ class Settings(BaseModel):
 
 S = TypeVar("S", bound=Settings)
 
+_DERIVED = "default_factory_not_called"
+"""A default that follows from another key, which is what is wrong: that one is reported anyway."""
+
 
 def parse_settings(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     """`values` as a checked record of `kind`; `where` names the file or section in errors.
@@ -30,7 +33,7 @@ def parse_settings(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        problems = [_explain(kind, problem) for problem in error.errors()]
+        problems = [_explain(kind, problem) for problem in error.errors() if problem["type"] != _DERIVED]
         raise SettingsError("\n".join(f"{where}: {problem}" for problem in problems)) from None
 
 

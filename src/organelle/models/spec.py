@@ -28,17 +28,8 @@ class ModelSettings(Settings):
     """Voxel size (z, y, x) of input and output; EM and labels are resampled to it where they differ."""
     patch_shape: Voxels
     """What the network sees at once; one axis of size 1 makes it a 2D network on planes across that axis."""
-    stride: Voxels
-    """Step of the patch grid in prediction; without it three quarters of the patch, so that rims overlap."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_stride(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("stride") is not None:
-            return values
-        shape = values.get("patch_shape", ())
-        whole = isinstance(shape, (list, tuple)) and all(isinstance(n, int) for n in shape)
-        return {**values, "stride": [max(1, n * 3 // 4) for n in shape]} if whole else values
+    stride: Voxels = Field(default_factory=lambda given: _three_quarters(given["patch_shape"]))
+    """Step of the patch grid in prediction; three quarters of the patch let the rims overlap."""
 
     @field_validator("classes")
     @classmethod
@@ -107,6 +98,11 @@ class ModelSpec(ModelSettings):
 
     normalisation: Normalisation
     """How grey values become input, fixed at the start of training."""
+
+
+def _three_quarters(shape: Voxels) -> Voxels:
+    z, y, x = (max(1, n * 3 // 4) for n in shape)
+    return z, y, x
 
 
 def _check_stride(patch: Voxels, stride: Voxels) -> None:
