@@ -50,7 +50,7 @@ def write_json(path: Path | str, record: Any, *, overwrite: bool = False) -> Pat
 
 
 def read_json(path: Path | str) -> Any:
-    """Parse the JSON file at `path`; `FileMissing` if there is none, `FormatError` says where it is broken."""
+    """Parse the JSON file at `path`; `FileMissing` if there is none, `FormatError` if it is broken."""
     try:
         return json.loads(Path(path).read_text())
     except (FileNotFoundError, IsADirectoryError):

@@ -83,6 +83,7 @@ def predict_experiment(
         data=data,
         work=output or work,
         settings=experiment.predict,
+        classes=experiment.model.classes,
         overwrite=overwrite,
     )
 
