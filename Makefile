@@ -66,7 +66,7 @@ format: $(READY)  ## let ruff put things in order
 	@$(BIN)/ruff format
 
 docs: $(READY)  ## the documentation, in docs/_build/html; a warning is an error
-	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --nitpicky -b html docs docs/_build/html
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 bench: $(READY)  ## every script in benchmarks/, one after the other

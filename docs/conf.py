@@ -16,12 +16,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "myst_parser",
     "google_docstrings",
+    "public_names",
     "command_reference",
     "settings_reference",
 ]
 exclude_patterns = ["_build", "pictures"]
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 # Docstrings put code between single backticks.

@@ -21,6 +21,7 @@ HOSTS = {
     "neuroglancer-demo.appspot.com",
     "ngff.openmicroscopy.org",
     "semver.org",
+    "www.blosc.org",
     "www.w3.org",  # namespaces of SVG
     "zarr-specs.readthedocs.io",
 }

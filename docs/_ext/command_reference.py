@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import typer
 from docutils import nodes
@@ -13,6 +15,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from organelle.cli import app
+
+WORDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
 
 def commands() -> dict[str, Any]:
@@ -29,6 +33,7 @@ def spellings(option: Any) -> list[str]:
 
 def command_page(name: str, command: Any) -> Iterator[str]:
     """The lines of the section on one command, in Markdown."""
+    annotations = get_type_hints(inspect.unwrap(command.callback))
     shown = [option for option in command.params if option.name != "help" and not option.hidden]
     arguments = [spellings(option)[0] for option in shown if option.param_type_name == "argument"]
     yield f"(csc-{name})="
@@ -41,17 +46,19 @@ def command_page(name: str, command: Any) -> Iterator[str]:
     yield "```"
     yield ""
     for option in shown:
-        yield ", ".join(f"`{spelling}`" for spelling in spellings(option)) + kind_of_value(option)
+        yield ", ".join(f"`{spelling}`" for spelling in spellings(option)) + kind_of_value(
+            option, annotations[option.name]
+        )
         yield f": {(option.help or '').strip()} {small_print(option)}".rstrip()
         yield ""
 
 
-def kind_of_value(option: Any) -> str:
-    """What follows the option: nothing for a flag, else its kind in italics."""
-    if option.param_type_name == "argument" or getattr(option, "is_flag", False):
+def kind_of_value(option: Any, annotation: Any) -> str:
+    """What follows the option: nothing for a flag or an argument, else its kind in italics."""
+    if option.param_type_name == "argument" or annotation is bool:
         return ""
-    choices = getattr(option.type, "choices", None)
-    return f" *{'|'.join(map(str, choices)) if choices else option.metavar or option.type.name}*"
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
+    return f" *{'|'.join(WORDS.get(kind, str(kind)) for kind in kinds)}*"
 
 
 def small_print(option: Any) -> str:
@@ -59,7 +66,7 @@ def small_print(option: Any) -> str:
     facts = []
     if option.required:
         facts.append("required")
-    elif option.default not in (None, False, ()) and not callable(option.default):
+    elif option.default is not None and option.default is not False:
         facts.append(f"default: `{option.default}`")
     if getattr(option, "envvar", None):
         facts.append(f"from `{option.envvar}` where that is set")

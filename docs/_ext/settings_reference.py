@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import types
-from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -16,6 +19,8 @@ from pydantic.fields import FieldInfo
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
+
 
 def record_at(place: str) -> type[BaseModel]:
     """The settings record that `package.module:Name` names."""
@@ -24,18 +29,32 @@ def record_at(place: str) -> type[BaseModel]:
     return record
 
 
-def sections(record: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The sections of an experiment: the TOML heading and the record behind it."""
-    for key, field in record.model_fields.items():
-        inner = section_of(field.annotation)
-        if inner is not None:
-            yield f"{key}.CLASS" if is_mapping(field.annotation) else key, inner
+def sections(record: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel], type[BaseModel]]]:
+    """The sections below a record, depth first: the TOML heading, the record behind it, the one above it.
+
+    Sections of one kind under many names, as in `[process.mito]`, come once, as `[process.CLASS]`.
+    """
+    inner = {
+        key: kind for key, field in record.model_fields.items() if (kind := section_of(field.annotation))
+    }
+    names: dict[type[BaseModel], list[str]] = {}
+    for key, kind in inner.items():
+        names.setdefault(kind, []).append(key)
+    for kind, keys in names.items():
+        heading = keys[0] if len(keys) == 1 else "CLASS"
+        yield heading, kind, record
+        for below, deeper, above in sections(kind):
+            yield f"{heading}.{below}", deeper, above
 
 
-def is_mapping(annotation: Any) -> bool:
-    """Whether a section is repeated under names of one's choice, as in `[process.mito]`."""
-    kind = get_origin(annotation)
-    return isinstance(kind, type) and issubclass(kind, Mapping)
+def section_lines(heading: str, record: type[BaseModel], above: type[BaseModel]) -> Iterator[str]:
+    """A section with its heading; one that only repeats the keys above it says just that."""
+    yield from (f"## `[{heading}]`", "", inspect.cleandoc(record.__doc__ or ""), "")
+    if record.model_fields.keys() <= above.model_fields.keys():
+        yield f"The keys of `[{heading.rpartition('.')[0]}]`, for one class alone."
+        yield ""
+    else:
+        yield from key_lines(record)
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
@@ -51,7 +70,7 @@ def key_lines(record: type[BaseModel]) -> Iterator[str]:
     for key, field in record.model_fields.items():
         if section_of(field.annotation) is not None:
             continue
-        yield f"`{key}` *{name_of(field.annotation)}*, {default_of(field)}"
+        yield f"`{field.alias or key}` {name_of(field.annotation)}, {default_of(field)}"
         description = inspect.cleandoc(field.description or "").split("\n")
         yield f": {description[0]}"
         yield from (f"  {line}".rstrip() for line in description[1:])
@@ -59,38 +78,55 @@ def key_lines(record: type[BaseModel]) -> Iterator[str]:
 
 
 def name_of(annotation: Any) -> str:
-    """A kind of value as one would say it."""
-    if annotation is type(None):
-        return "nothing"
-    if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__name__
-    if "Literal" in str(get_origin(annotation)):
-        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
-    if isinstance(annotation, types.UnionType):
-        return " or ".join(name_of(part) for part in get_args(annotation) if part is not type(None))
-    inner = ", ".join(name_of(part) for part in get_args(annotation) if part is not Ellipsis)
-    return f"{name_of(get_origin(annotation))} of {inner}" if inner else str(annotation)
+    """A kind of value as one would say it in TOML."""
+    kind, parts = get_origin(annotation), [part for part in get_args(annotation) if part is not Ellipsis]
+    if annotation is Any:
+        return "anything"
+    if kind is Literal:
+        return " or ".join(f"`{as_toml(choice)}`" for choice in parts)
+    if kind is types.UnionType:
+        return " or ".join(name_of(part) for part in parts if part is not types.NoneType)
+    if kind is tuple:
+        inside = [name_of(part).strip("*") for part in parts]
+        return f"*[{', '.join([*inside, *['...'] * (Ellipsis in get_args(annotation))])}]*"
+    if kind is dict:
+        return "*table*"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f"`{as_toml(choice)}`" for choice in annotation)
+    return f"*{WORDS.get(annotation, str(annotation))}*"
 
 
 def default_of(field: FieldInfo) -> str:
-    """`default X`, or `must be given`."""
+    """`default: X`, or `must be given`."""
     if field.is_required():
         return "must be given"
-    default = field.get_default(call_default_factory=True, validated_data={})
-    return "default: nothing" if default is None else f"default: `{default}`"
+    if field.default_factory_takes_validated_data:
+        return "default: from the other keys"
+    default = field.get_default(call_default_factory=True)
+    return "default: nothing" if default is None else f"default: `{as_toml(default)}`"
+
+
+def as_toml(value: Any) -> str:
+    """A default as it would stand in the file."""
+    if isinstance(value, Enum):
+        return as_toml(value.value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(as_toml, value))}]"
+    return json.dumps(value) if isinstance(value, str | bool | dict) else str(value)
 
 
 class SettingsSection(SphinxDirective):
-    """All keys of the record that the argument names; with `:sections:` those of each section below it."""
+    """The keys of the record that the argument names; with `:sections:` the sections below it instead."""
 
     required_arguments = 1
     option_spec = {"sections": directives.flag}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
         record = record_at(self.arguments[0])
-        lines = list(key_lines(record))
-        for name, inner in sections(record) if "sections" in self.options else ():
-            lines += [f"## `[{name}]`", "", inspect.cleandoc(inner.__doc__ or ""), "", *key_lines(inner)]
+        if "sections" in self.options:
+            lines = [line for section in sections(record) for line in section_lines(*section)]
+        else:
+            lines = list(key_lines(record))
         holder = nodes.Element()
         text = "\n".join(lines).split("\n")
         self.state.nested_parse(StringList(text, source=self.arguments[0]), 0, holder, match_titles=True)

@@ -35,7 +35,7 @@ def tour(work: Path, *options: str | Path) -> list[dict[str, Any]]:
 
 def not_better(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows that do not beat both baselines."""
-    return [row for row in rows if row["score"] <= max(row["nothing"], row["threshold"])]
+    return [row for row in rows if row["score"] <= max(row["nothing"], row["threshold"] or 0)]
 
 
 def test_on_the_phantom_every_present_class_beats_both_baselines(tmp_path: Path) -> None:

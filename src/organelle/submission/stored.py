@@ -138,7 +138,7 @@ class SubmittedArray:
     def level_for(self, voxel_size_nm: Nm) -> StoredArray:
         """The level that is scored against truth of this voxel size.
 
-        OME levels: the smallest sum over the axes of |v - target| / target, the first listed on a tie.
+        OME levels: the smallest sum over the axes of `abs(v - target) / target`, the first listed on a tie.
         Plain arrays: the smallest Euclidean distance, but levels coarser than the target on some axis come
         after all others. Levels that do not tell their voxel size come last.
         """
