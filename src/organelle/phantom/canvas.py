@@ -70,9 +70,14 @@ class Canvas:
             lines.append(line.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)]))
         return lines[0], lines[1], lines[2]
 
+    def index_of(self, points_nm: Points) -> npt.NDArray[np.int64]:
+        """The voxels (..., 3) that hold the places, also beyond the volume."""
+        index = (points_nm - self.grid.origin_nm) / self.grid.voxel_size_nm
+        return np.rint(index).astype(np.int64)
+
     def is_free(self, points_nm: Points, *, outside: bool = True) -> npt.NDArray[np.bool_]:
         """Whether each place is unclaimed cytoplasm; places beyond the volume count as `outside`."""
-        index = np.rint((points_nm - self.grid.origin_nm) / self.grid.voxel_size_nm).astype(np.int64)
+        index = self.index_of(points_nm)
         inside = np.asarray(((index >= 0) & (index < self.grid.shape)).all(axis=-1))
         index *= inside[..., None]
         found = self.free[index[..., 0], index[..., 1], index[..., 2]]

@@ -15,16 +15,16 @@ _STAIN = """
 ecs        168  8  8  6
 pm          74  3  3  3
 mito_mem    74  3  3  3
-mito_lum   122  6  7  4
+mito_lum   120 11  6  3
 mito_ribo   66  3  3  0
 golgi_mem   74  3  3  3
-golgi_lum  150  3  8  4
+golgi_lum  118 15  4  2
 ves_mem     74  3  3  3
 ves_lum    156  3  3  0
 endo_mem    74  3  3  3
 endo_lum   164  3  3  4
 lyso_mem    74  3  3  3
-lyso_lum   104  5  6  4
+lyso_lum    98  4  4  3
 ld_mem      74  3  3  3
 ld_lum     120  0  0  1
 er_mem      74  3  3  3
@@ -34,13 +34,13 @@ eres_lum   132  3  3  3
 ne_mem      74  3  3  3
 ne_lum     156  3  3  3
 np_out      88  4  3  3
-np_in      118  8  4  3
-hchrom      94  6 12  6
-echrom     118 12 10  5
-nucpl      142  8 10  6
+np_in      118  6  3  2
+hchrom      94 22  5  3
+echrom     122  3 22  4
+nucpl      148  2  3  4
 mt_out      80  3  3  3
 mt_in      126  3  3  0
-cyto       136 14 11  6
+cyto       142 14 10  4
 perox_mem   74  3  3  3
 perox_lum  114  2  2  2
 """
@@ -60,7 +60,7 @@ def take_picture(canvas: Canvas, settings: MicroscopeSettings, rng: np.random.Ge
     for column, grain in enumerate(_GRAINS_NM, start=1):
         texture = smooth_noise(rng, canvas.grid.shape, grain, size)
         if column == 1:
-            grey -= np.where(canvas.leaf == leaf_id("cyto"), 40 * np.clip(texture - 0.8, 0, 1.5), 0)
+            grey -= np.where(canvas.leaf == leaf_id("cyto"), 60 * np.clip(texture - 0.7, 0, 1.3), 0)
         grey += table[:, column][canvas.leaf] * texture
     return gaussian_filter(grey, [settings.blur_nm / v for v in size], mode="nearest", truncate=3.0)
 
@@ -72,7 +72,7 @@ def develop(grey: Field, grid: Grid, settings: MicroscopeSettings, rng: np.rando
     edges = rng.random(slices) < grid.voxel_size_nm[0] / settings.steps_nm
     level = (rng.normal(0, 7, slices) * edges).cumsum()
     level -= level.mean()
-    level = 9 * np.tanh(level / 9)
+    level = 6 * np.tanh(level / 6)
     shaded = 118 + (grey - 118) * gain[:, None, None].astype(np.float32)
     shaded += level[:, None, None].astype(np.float32)
     shaded += settings.shading * smooth_noise(rng, grid.shape, 420.0, grid.voxel_size_nm)

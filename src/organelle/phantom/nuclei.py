@@ -85,8 +85,9 @@ def _draw_pores(canvas: Canvas, nucleus: Nucleus, settings: TissueSettings, rng:
         depth = np.minimum(settings.pore_radius_nm[1] - radius, half - np.abs(h))
         channel = radius < settings.pore_radius_nm[0]
         leaf = np.where(channel, leaf_id("np_in"), leaf_id("np_out")).astype(np.uint8)
-        spokes = np.where(channel, 0, 26 * np.cos(8 * np.arctan2(v, u))).astype(np.float32)
-        canvas.add(Body(box, depth, (h, u, v)), partial(_as_drawn, leaf, spokes), 0.0)
+        bars, spokes = 34 * np.cos(2 * np.pi * h / 30), 34 * np.cos(8 * np.arctan2(v, u))
+        grey = np.where(channel, bars, spokes).astype(np.float32)
+        canvas.add(Body(box, depth, (h, u, v)), partial(_as_drawn, leaf, grey), 0.0)
 
 
 def _as_drawn(leaf: npt.NDArray[np.uint8], grey: Field, _: Body) -> tuple[npt.NDArray[np.uint8], Field]:
@@ -103,13 +104,11 @@ def _pore_places(
     taken: list[Points] = []
     for direction in rng.permutation(_even_directions(220)):
         ray = nucleus.centre + np.arange(40, 420, 4.0)[:, None] * direction
-        index = np.rint(np.array([canvas.grid.to_index(p) for p in ray])).astype(int) - nucleus.box.start
-        ok = ((index >= 0) & (index < nucleus.box.shape)).all(axis=1)
-        index, ray = index[ok], ray[ok]
-        if not len(index):
-            continue
-        at = nucleus.depth[tuple(index.T)] - middle
-        crossing = np.flatnonzero((at[:-1] > 0) & (at[1:] <= 0))
+        index = canvas.index_of(ray) - nucleus.box.start
+        inside = ((index >= 0) & (index < nucleus.box.shape)).all(axis=1)
+        index, ray = index[inside], ray[inside]
+        below = nucleus.depth[tuple(index.T)] > middle
+        crossing = np.flatnonzero(below[:-1] & ~below[1:])
         if not len(crossing):
             continue
         place, here = ray[crossing[-1]], tuple(index[crossing[-1]])

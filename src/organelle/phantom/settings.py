@@ -25,10 +25,10 @@ class TissueSettings(Settings):
     envelope_lumen_nm: PositiveFloat = 20.0
     """Between the two membranes of the nuclear envelope."""
 
-    pore_spacing_nm: PositiveFloat = 120.0
+    pore_spacing_nm: PositiveFloat = 124.0
     """Between the centres of neighbouring nuclear pores."""
 
-    pore_radius_nm: tuple[PositiveFloat, PositiveFloat] = (20.0, 44.0)
+    pore_radius_nm: tuple[PositiveFloat, PositiveFloat] = (23.0, 48.0)
     """Of the channel (np_in) and of the ring around it (np_out)."""
 
     gap_nm: NonNegativeFloat = 30.0
@@ -61,13 +61,13 @@ class MicroscopeSettings(Settings):
     blur_nm: NonNegativeFloat = 5.0
     """Standard deviation of the point spread."""
 
-    noise: NonNegativeFloat = 10.0
+    noise: NonNegativeFloat = 6.0
     """Standard deviation of the shot noise at mid grey."""
 
-    shading: NonNegativeFloat = 9.0
+    shading: NonNegativeFloat = 6.0
     """Standard deviation of the slow change of brightness over the volume."""
 
-    drift: NonNegativeFloat = 0.06
+    drift: NonNegativeFloat = 0.04
     """Standard deviation of the contrast from slice to slice, changing slowly along z."""
 
     steps_nm: PositiveFloat = 220.0

@@ -31,7 +31,7 @@ def lysosome(painter: Painter, place: Points) -> tuple[Body, Paint]:
     """Dark, filled with coarse grains."""
 
     def paint(body: Body) -> tuple[npt.NDArray[np.uint8], Field]:
-        grains = 34 * np.tanh(1.6 * painter.noise(body, 11)) + painter.rng.uniform(-12, 12)
+        grains = 40 * np.tanh(1.6 * painter.noise(body, 11)) + painter.rng.uniform(-12, 12)
         return painter.skin(body, "lyso"), painter.lumen(body, grains)
 
     body = _round(painter, place, 66, 94, 0.16)
