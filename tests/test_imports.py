@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import resource
 import subprocess
 import sys
@@ -10,7 +11,20 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "zarr", "scipy", "skimage", "cc3d", "numba", "matplotlib", "monai", "tensorboard")
+import organelle
+
+HEAVY = (
+    "torch",
+    "zarr",
+    "scipy",
+    "skimage",
+    "cc3d",
+    "numba",
+    "matplotlib",
+    "monai",
+    "tensorboard",
+    "ortools",
+)
 CSC = Path(sys.executable).with_name("csc")
 
 
@@ -34,6 +48,11 @@ def cpu_seconds(*command: str | Path) -> float:
 @pytest.mark.parametrize("module", ["organelle", "organelle.classes", "organelle.catalog"])
 def test_the_ground_floor_loads_nothing_heavy(module: str) -> None:
     assert loaded_after(f"import {module}").isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("module", [f"organelle.{m.name}" for m in pkgutil.iter_modules(organelle.__path__)])
+def test_every_room_opens_without_the_extras(module: str) -> None:
+    assert loaded_after(f"import {module}").isdisjoint({*HEAVY} - {"zarr"})
 
 
 def test_looking_up_crops_loads_nothing_heavy() -> None:

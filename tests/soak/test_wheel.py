@@ -16,8 +16,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.soak
 
 
-def run(*command: str | Path, where: Path) -> str:
-    """What `command` prints; on a failure the test ends with everything that it said."""
+def run(*command: str | Path, where: Path, status: int = 0) -> str:
+    """What `command` prints; unless it ends with `status`, the test ends with everything that it said."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CSC_"))}
     done = subprocess.run(
         command,
@@ -28,7 +28,7 @@ def run(*command: str | Path, where: Path) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
+    assert done.returncode == status, f"{command} ended with {done.returncode}:\n{done.stdout}"
     return done.stdout
 
 
@@ -40,15 +40,25 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="module")
-def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a fresh environment, outside the repository, that holds the wheel."""
-    folder = tmp_path_factory.mktemp("elsewhere")
+def install(wheel: str, folder: Path) -> Path:
+    """The programs of a fresh environment below `folder` that holds the wheel."""
     run(sys.executable, "-m", "venv", folder / "venv", where=folder)
     programs = folder / "venv" / "bin"
     constraints = REPOSITORY / "constraints.txt"
-    run(programs / "pip", "install", "--quiet", "-c", constraints, f"{wheel}[all]", where=folder)
+    run(programs / "pip", "install", "--quiet", "-c", constraints, wheel, where=folder)
     return programs
+
+
+@pytest.fixture(scope="module")
+def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Outside of the repository, with all extras."""
+    return install(f"{wheel}[all]", tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.fixture(scope="module")
+def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Outside of the repository, without any extra."""
+    return install(str(wheel), tmp_path_factory.mktemp("core"))
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
@@ -69,3 +79,26 @@ def test_the_wheel_walks_the_whole_path(elsewhere: Path, tmp_path: Path) -> None
     summary = json.loads((tmp_path / "tour" / "summary.json").read_text())
     assert summary["rows"]
     assert list(tmp_path.iterdir()) == [tmp_path / "tour"], "something was written outside of the work folder"
+
+
+def test_without_extras_the_core_works_and_the_rest_says_what_to_install(
+    core: Path, shared: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "first.toml").write_text(
+        'name = "first"\n[model]\nnetwork = "unet_3d"\nclasses = ["cell"]\n'
+        "voxel_size_nm = [10, 10, 10]\npatch_shape = [32, 32, 32]\n"
+    )
+    csc, sample = core / "csc", shared / "sample"
+    challenge = ("--catalog", sample)
+    run(csc, "get-counts", "--classes", "mito", where=tmp_path)
+    fetched = ("--source", sample / "bucket", "--dest", "data")
+    run(csc, "fetch-data", *challenge, *fetched, "--crops", "902", where=tmp_path)
+    submission = shared / "golden" / "submission" / "submission.zip"
+    missing = {
+        "score": ("evaluate", "-s", submission, "-t", sample / "truth.zarr", *challenge),
+        "train": ("train", "first.toml", *challenge),
+    }
+    for extra, command in missing.items():
+        said = run(csc, *command, where=tmp_path, status=1)
+        assert f"pip install 'organelle[{extra}]'" in said
+        assert "Traceback" not in said

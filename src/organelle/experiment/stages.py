@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from organelle.catalog import Catalog, Crop, Datasplit, make_datasplit, read_datasplit
 from organelle.errors import SettingsError
 from organelle.experiment.settings import Experiment
 from organelle.predict import PredictReport, predict
 from organelle.process import ProcessReport, process
-from organelle.train import TrainReport, best_checkpoint, train
+
+if TYPE_CHECKING:
+    from organelle.train import TrainReport
 
 CropNames = str | int | Iterable[str | int]
 
@@ -52,6 +55,8 @@ def train_experiment(
     experiment: Experiment, catalog: Catalog, *, data: Path | str, work: Path | str, overwrite: bool = False
 ) -> TrainReport:
     """Train the experiment's network; a run that was interrupted goes on, a finished one is left as it is."""
+    from organelle.train import train
+
     split = datasplit(experiment, catalog)
     return train(
         experiment.model,
@@ -76,6 +81,8 @@ def predict_experiment(
     overwrite: bool = False,
 ) -> PredictReport:
     """Predict crops of the experiment's datasets with its best checkpoint, to `output` (default: `work`)."""
+    from organelle.train import best_checkpoint
+
     return predict(
         best_checkpoint(run_folder(experiment, work)),
         catalog,
