@@ -95,9 +95,9 @@ def test_a_batch_without_knowledge_has_loss_and_gradient_zero() -> None:
     assert (logits.grad == 0).all()
 
 
-def test_weights_balance_by_the_fourth_root_within_bounds() -> None:
-    weights = positive_weights(torch.tensor([0.5, 1 / 17, 1e-7, 0.0, 1.0, 16 / 17]), most=20)
-    wanted = torch.tensor([1.0, 2.0, 20.0, 1.0, 1.0, 0.5])
+def test_weights_grow_with_rarity_within_bounds() -> None:
+    weights = positive_weights(torch.tensor([0.5, 1 / 33, 1e-7, 0.0, 1.0]), most=20)
+    wanted = torch.tensor([1.25**0.5, 3.0, 20.0, 1.0, 1.0])
     assert torch.allclose(weights, wanted, rtol=1e-5)
 
 

@@ -27,12 +27,12 @@ class Effort:
     steps_3d: int
     steps_2d: int
     validate_every: int
-    features: tuple[int, ...] = (16, 16, 32, 64, 128, 16)
+    features: tuple[int, ...] = (16, 32, 64, 96, 96, 16)
     patch_3d: int = 64
     patch_2d: int = 256
 
 
-FULL = Effort(steps_3d=600, steps_2d=700, validate_every=200)
+FULL = Effort(steps_3d=600, steps_2d=800, validate_every=300)
 QUICK = Effort(12, 12, 12, features=(8, 8, 16, 16, 16, 8), patch_3d=32, patch_2d=64)
 
 
@@ -88,14 +88,16 @@ class ExperimentPlan:
             f"classes = [{names}]\n"
             f"voxel_size_nm = {list(self.voxel_size_nm)}\n"
             f"patch_shape = {list(self.patch_shape)}\n"
-            f"options = {{ features = {list(self.effort.features)} }}\n"
+            f'options = {{ features = {list(self.effort.features)}, norm = "instance" }}\n'
         )
 
     def _training(self, flat: bool) -> str:
         steps = self.effort.steps_2d if flat else self.effort.steps_3d
         return (
-            f"[sampling]\nbatch_size = {4 if flat else 1}\nworkers = 1\n\n"
-            f"[train]\nsteps = {steps}\nlearning_rate = 3e-3\nvalidate_every = {self.effort.validate_every}\n"
+            "[sampling]  # few steps: little variation, and the rare classes first\n"
+            f"batch_size = {4 if flat else 1}\nworkers = 1\nbalanced = 0.8\nrotate = 0.0\n"
+            "contrast = 0.1\nbrightness = 0.1\ngamma = 0.0\nnoise = 0.0\nblur = 0.0\n\n"
+            f"[train]\nsteps = {steps}\nlearning_rate = 5e-3\nvalidate_every = {self.effort.validate_every}\n"
             f"validate_megavoxels = 1.0\nseed = {self.seed}\n\n"
             "[predict]\nmirrors = false\n"
         )
