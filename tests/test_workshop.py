@@ -100,3 +100,8 @@ def test_make_names_every_target_in_its_help() -> None:
         ["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout
     assert set(re.findall(r"^  make ([a-z]+)", shown, re.MULTILINE)) == targets
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    names = [path.name for path in (REPOSITORY / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names)), "pytest collects only the first of two files of one name"
