@@ -106,10 +106,13 @@ class ExperimentPlan:
         tables = []
         for name in self.classes:
             if kind_of(name) is Kind.INSTANCE:
-                lines = [f"[process.{name}]", f"min_volume_nm3 = {self.min_volume_nm3.get(name, 0.0):.0f}"]
+                lines = [f"[process.{name}]"]
                 if name == "cell" and "pm" in self.classes:
                     lines.append('minus = ["pm"]  # cells touch: only their membranes keep them apart')
+                    lines.append("minus_threshold = 0.2  # one hole in a membrane joins two cells")
                     lines.append("grow_nm = 60")
+                else:
+                    lines.append(f"min_volume_nm3 = {self.min_volume_nm3.get(name, 0.0):.0f}")
                 tables.append("\n".join(lines) + "\n")
         return "\n".join(tables)
 
