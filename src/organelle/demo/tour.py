@@ -9,7 +9,7 @@ from rich.console import Console
 
 from organelle.catalog import Catalog, load_catalog
 from organelle.demo import baselines
-from organelle.demo.plan import FULL, QUICK, plan_experiments
+from organelle.demo.plan import FULL, QUICK, REAL, Effort, plan_experiments
 from organelle.demo.stopwatch import Stopwatch
 from organelle.demo.summary import ScoreRow, compare, score_table, write_summary
 from organelle.errors import OutputExists, SubmissionError, require_folder
@@ -68,7 +68,8 @@ def demo(
         catalog = load_catalog(folder)
         data = require_folder(folder / "bucket", "the volumes of the challenge")
         truth = require_folder(folder / "truth.zarr", "the truth of the test crops")
-        experiments = _write_experiments(catalog, data, place, quick, seed)
+        effort = QUICK if quick else FULL if challenge is None else REAL
+        experiments = _write_experiments(catalog, data, place, effort, seed)
     for experiment in experiments:
         _run_stages(experiment, catalog, data, place, watch)
     result = _hand_in(catalog, truth, place, watch)
@@ -105,10 +106,12 @@ def _challenge(work: Path, challenge: Path | str | None, quick: bool, seed: int)
     return folder
 
 
-def _write_experiments(catalog: Catalog, data: Path, work: Path, quick: bool, seed: int) -> list[Experiment]:
+def _write_experiments(
+    catalog: Catalog, data: Path, work: Path, effort: Effort, seed: int
+) -> list[Experiment]:
     """An experiment file per dataset; one that is there already must say the same."""
     experiments = []
-    for plan in plan_experiments(catalog, data, QUICK if quick else FULL, seed):
+    for plan in plan_experiments(catalog, data, effort, seed):
         path = work / "experiments" / f"{plan.dataset}.toml"
         if path.is_file() and path.read_text() != plan.toml():
             raise OutputExists(
