@@ -31,7 +31,7 @@ class ScoreRow:
         nothing: of a submission with nothing in it.
         threshold: of the best single grey value; None when no training crop shows the class.
         grey: that value, e.g. `<= 97`.
-        skipped: whose crops the metric skips for too many objects ("networks", "grey threshold"): their
+        skipped: whose crops the metric skips for too many objects ("networks", "grey value"): their
             objects count as missed here.
     """
 
@@ -74,7 +74,7 @@ def compare(
                     str(chosen or ""),
                     tuple(
                         who
-                        for who, of in (("networks", ours), ("grey threshold", theirs))
+                        for who, of in (("networks", ours), ("grey value", theirs))
                         if _is_skipped(of, name)
                     ),
                 )
@@ -85,13 +85,16 @@ def compare(
 def score_table(rows: Iterable[ScoreRow], result: Result) -> RenderableType:
     """The tables that the tour ends with, one per dataset."""
     tables = []
-    for dataset, its_rows in groupby(rows, key=lambda row: row.dataset):
+    for dataset, group in groupby(rows, key=lambda row: row.dataset):
+        its_rows = list(group)
         table = Table(title=f"Scores on the test crops of {dataset}", title_justify="left", box=SIMPLE_HEAD)
         for heading in ("class", "measure", "networks", "nothing", "grey value", "at", ""):
             numeric = heading in ("networks", "nothing", "grey value")
-            table.add_column(heading, justify="right" if numeric else "left", no_wrap=bool(heading))
+            table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
         for row in its_rows:
             table.add_row(*_cells(row))
+        if any(row.skipped for row in its_rows):
+            table.caption = "* flooded with specks and skipped by the metric; here it counts as missed"
         tables.append(table)
     scores = result.scores
     overall = (
@@ -139,8 +142,7 @@ def _cells(row: ScoreRow) -> tuple[Text | str, ...]:
         verdict = Text("better", style="green")
     else:
         verdict = Text("not better", style="red")
-    if row.skipped:
-        verdict.append(f"; flooded, counts as 0: {', '.join(row.skipped)}", style="magenta")
     measure = "IoU" if row.kind == Kind.SEMANTIC.value else "objects"
-    grey = "-" if row.threshold is None else f"{row.threshold:.3f}"
-    return row.class_name, measure, f"{row.score:.3f}", f"{row.nothing:.3f}", grey, row.grey, verdict
+    ours = f"{row.score:.3f}" + "*" * ("networks" in row.skipped)
+    grey = "-" if row.threshold is None else f"{row.threshold:.3f}" + "*" * ("grey value" in row.skipped)
+    return row.class_name, measure, ours, f"{row.nothing:.3f}", grey, row.grey, verdict
