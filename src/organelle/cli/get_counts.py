@@ -24,9 +24,7 @@ def get_counts(
     from organelle.catalog import count_annotations
 
     counts = count_annotations(open_catalog(catalog), names(classes))
-    table = Table(
-        "class", "crops", "in", title="Crops in which a class is annotated", box=SIMPLE_HEAD
-    )
+    table = Table("class", "crops", "in", title="Crops in which a class is annotated", box=SIMPLE_HEAD)
     for name in counts.classes:
         where = ((dataset, counts.crops[name, dataset]) for dataset in counts.datasets)
         table.add_row(name, str(counts.total(name)), ", ".join(f"{d} {n}" for d, n in where if n))
