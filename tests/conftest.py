@@ -13,6 +13,8 @@ from organelle.phantom import PhantomSettings, write_phantom
 hypothesis.settings.register_profile("organelle", deadline=None)
 hypothesis.settings.load_profile("organelle")
 
+TINY_CLASSES = ("ecs", "pm", "golgi", "cyto", "nuc", "ves", "mito", "er", "cell")
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
@@ -28,5 +30,5 @@ def shared() -> Path:
 def tiny_challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A synthetic mini challenge, only to be read: tables, `bucket`, `truth.zarr`."""
     folder = tmp_path_factory.mktemp("challenge") / "tiny"
-    write_phantom(folder, PhantomSettings.tiny())
+    write_phantom(folder, PhantomSettings.tiny(classes=TINY_CLASSES))
     return folder

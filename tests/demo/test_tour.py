@@ -55,7 +55,7 @@ def test_every_class_stands_beside_both_baselines(
     rows = json.loads((work / "summary.json").read_text())["rows"]
     assert [row["class"] for row in rows] == [name for _, name in load_catalog(tiny_challenge).rows()]
     present = [row for row in rows if row["present"]]
-    assert len(present) > 30
+    assert len(present) > 5
     assert all(row["nothing"] == 0 for row in present)
     assert all(0 <= row["threshold"] <= 1 for row in present)
     assert {row.class_name: row.score for row in toured.rows} == {row["class"]: row["score"] for row in rows}
