@@ -33,7 +33,7 @@ class Effort:
 
 
 FULL = Effort(steps_3d=600, steps_2d=800, validate_every=300)
-REAL = Effort(steps_3d=1500, steps_2d=1100, validate_every=500)
+REAL = Effort(steps_3d=1300, steps_2d=1000, validate_every=500)
 """Real microscopy is learned more slowly than a drawing."""
 QUICK = Effort(12, 12, 12, features=(8, 8, 16, 16, 16, 8), patch_3d=32, patch_2d=64)
 
