@@ -179,12 +179,14 @@ def test_overwrite_begins_anew(tiny_challenge: Path, catalog: Catalog, tmp_path:
     assert (report.steps, report.resumed_at) == (2, 0)
 
 
-def test_a_folder_of_something_else_is_not_trained_into(
-    tiny_challenge: Path, catalog: Catalog, tmp_path: Path
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_something_else_is_neither_trained_into_nor_deleted(
+    tiny_challenge: Path, catalog: Catalog, tmp_path: Path, overwrite: bool
 ) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(OutputExists, match="holds no training run"):
-        run(tiny_challenge, catalog, tmp_path)
+        run(tiny_challenge, catalog, tmp_path, overwrite=overwrite)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_without_held_out_crops_the_last_state_is_the_one_to_predict_with(

@@ -90,7 +90,7 @@ def train(
         EMMissing: a crop without EM.
     """
     sampling, settings = sampling or SamplingSettings(), settings or TrainSettings()
-    if overwrite and Path(run).exists():
+    if overwrite and (Path(run) / "run.json").is_file():  # never anything but a training run
         shutil.rmtree(run)
     folder = open_run(run, _record(model, sampling, settings, train_crops, validate_crops))
     with closing(folder):
