@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from organelle.blocks import Blending
+from organelle.blocks import Blending, PatchGrid
 from organelle.geometry import Box, Voxels
 from organelle.predict import predict_region, predict_slabs, to_uint8
 
@@ -19,6 +19,9 @@ class Spec:
     patch_shape: Voxels = (4, 6, 5)
     stride: Voxels = (3, 4, 5)
     classes: tuple[str, ...] = ("mito", "er")
+
+
+GRID = PatchGrid(Spec().patch_shape, Spec().stride)
 
 
 def read_em(box: Box) -> np.ndarray:
@@ -54,7 +57,7 @@ def test_no_bit_depends_on_blocks_or_region(region, block, part):
 @given(region=boxes, block=st.tuples(*[st.integers(1, 7)] * 3))
 def test_slabs_hold_every_voxel_once_and_end_on_whole_blocks(region, block):
     counts = np.zeros(region.shape, int)
-    for box, means in predict_slabs(forward, read_em, region, Spec(), block):
+    for box, means in predict_slabs(forward, read_em, region, GRID, block, 2):
         assert means.shape == (2, *box.shape)
         counts[box.slices(region.start)] += 1
         stop = box.stop[0] - region.start[0]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from organelle.blocks import PatchGrid
 from organelle.catalog import Catalog, Crop, prediction_path
 from organelle.errors import EMMissing, FileMissing, FormatError, OutputExists
 from organelle.geometry import Box, Grid, Voxels
 from organelle.models import ModelSpec, checkpoint_hash, load_checkpoint, require_classes
 from organelle.predict.em import ModelEM
+from organelle.predict.planes import View, views_of
 from organelle.predict.region import column_bytes, columns
 from organelle.predict.settings import PredictSettings
 from organelle.sampling import open_em
@@ -72,10 +72,14 @@ class PredictPlan:
         return sum(plan.output_bytes for plan in self.crops)
 
     @property
+    def views(self) -> tuple[View, ...]:
+        """The ways in which the network looks at a crop; their mean is written."""
+        return views_of(self.spec, self.settings.planes)
+
+    @property
     def memory_bytes(self) -> int:
         """Memory for probabilities and EM under way; the network's own comes on top."""
-        grid = PatchGrid(self.spec.patch_shape, self.spec.stride)
-        sizes = [column_bytes(grid, p.block_shape, len(p.classes)) for p in self.crops]
+        sizes = [_bytes(self.views, p.block_shape, len(p.classes)) for p in self.crops]
         return max(sizes, default=0)
 
     @property
@@ -119,6 +123,7 @@ def way_of(checkpoint_sha256: str, settings: PredictSettings) -> dict[str, Any]:
     return {
         "checkpoint_sha256": checkpoint_sha256,
         "mirrors": settings.mirrors,
+        "planes": settings.planes,
         "blending": settings.blending.value,
     }
 
@@ -136,9 +141,10 @@ def _plan_crop(
         )
     grid = em.lattice.subgrid(region)
     todo, kept = standing.sort(grid)
-    patches = PatchGrid(spec.patch_shape, spec.stride)
-    block_shape = _fitting_block(patches, region, max(1, len(todo)), settings.memory_gb * 1e9)
-    count = sum(patches.count(column) for column in columns(region, block_shape)) if todo else 0
+    views = views_of(spec, settings.planes)
+    block_shape = _fitting_block(views, region, max(1, len(todo)), settings.memory_gb * 1e9)
+    seen = (view.grid.count(column) for view in views for column in columns(region, block_shape))
+    count = sum(seen) if todo else 0
     return CropPlan(
         crop,
         image.path,
@@ -186,11 +192,16 @@ class _Standing:
         )
 
 
-def _fitting_block(grid: PatchGrid, region: Box, channels: int, memory: float) -> Voxels:
+def _bytes(views: Sequence[View], block_shape: Voxels, channels: int) -> int:
+    """Memory of all views, which are under way side by side."""
+    return sum(column_bytes(view.grid, block_shape, channels) for view in views)
+
+
+def _fitting_block(views: Sequence[View], region: Box, channels: int, memory: float) -> Voxels:
     """The largest block that fits into `memory` bytes: all of y and x, else halved until it does."""
     depth = CHUNK
     y, x = (max(CHUNK, -(-n // CHUNK) * CHUNK) for n in region.shape[1:])
-    while column_bytes(grid, (depth, y, x), channels) > memory and max(y, x) > CHUNK:
+    while _bytes(views, (depth, y, x), channels) > memory and max(y, x) > CHUNK:
         if y >= x:
             y = -(-y // (2 * CHUNK)) * CHUNK
         else:

@@ -53,8 +53,9 @@ def predict_region(
         blending: how overlaps are weighted.
     """
     out = np.empty((len(spec.classes), *region.shape), np.float32)
+    grid = PatchGrid(spec.patch_shape, spec.stride)
     for box, means in predict_slabs(
-        forward, read_em, region, spec, block_shape or region.shape, blending=blending
+        forward, read_em, region, grid, block_shape or region.shape, len(spec.classes), blending=blending
     ):
         out[:, *box.slices(region.start)] = means
     return out
@@ -64,10 +65,10 @@ def predict_slabs(
     forward: Forward,
     read_em: ReadEM,
     region: Box,
-    spec: PatchSpec,
+    grid: PatchGrid,
     block_shape: Voxels,
+    channels: int,
     *,
-    channels: int | None = None,
     blending: Blending = Blending.GAUSSIAN,
 ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
     """The same as `predict_region`, piece by piece: boxes that together are `region`, and their means.
@@ -80,20 +81,13 @@ def predict_slabs(
         forward: the network.
         read_em: the normalised EM.
         region: what is wanted.
-        spec: classes and patch grid.
+        grid: where the patches lie.
         block_shape: thickness of the pieces, height and width of the columns.
-        channels: number of values that `forward` gives per voxel; default: one per class of `spec`.
+        channels: number of values that `forward` gives per voxel.
         blending: how overlaps are weighted.
     """
-    grid = PatchGrid(spec.patch_shape, spec.stride)
     for column in columns(region, block_shape):
-        blender = SlabBlender(
-            grid,
-            column,
-            channels or len(spec.classes),
-            blending,
-            planes=grid.shape[0] + block_shape[0],
-        )
+        blender = SlabBlender(grid, column, channels, blending, planes=grid.shape[0] + block_shape[0])
         for patches in grid.layers(column):
             seen = patches[0].union(patches[-1])
             done = (seen.start[0] - region.start[0]) // block_shape[0] * block_shape[0]

@@ -19,7 +19,8 @@ from organelle.models import load_checkpoint, restore_network
 from organelle.predict.em import ModelEM
 from organelle.predict.forward import choose_device, network_forward
 from organelle.predict.plan import CropPlan, PredictPlan, plan_predict, way_of
-from organelle.predict.region import Forward, predict_slabs, to_uint8
+from organelle.predict.planes import predict_views
+from organelle.predict.region import Forward, to_uint8
 from organelle.predict.settings import PredictSettings
 from organelle.progress import track
 from organelle.volumes import Volume, build_pyramid, create_multiscale, open_multiscale, write_groups
@@ -124,11 +125,11 @@ def _predict_crop(crop: CropPlan, plan: PredictPlan, forward: Forward, *, overwr
 
 
 def _fill(volumes: list[Volume], forward: Forward, em: ModelEM, crop: CropPlan, plan: PredictPlan) -> None:
-    slabs = predict_slabs(
+    slabs = predict_views(
         forward,
         em,
         crop.region,
-        plan.spec,
+        plan.views,
         crop.block_shape,
         channels=len(volumes),
         blending=plan.settings.blending,
