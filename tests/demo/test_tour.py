@@ -11,7 +11,7 @@ from rich.console import Console
 
 from organelle.catalog import load_catalog
 from organelle.demo import demo
-from organelle.demo.plan import FULL, plan_experiments
+from organelle.demo.plan import FULL, REAL, plan_experiments
 from organelle.demo.tour import DemoReport
 from organelle.errors import FileMissing, OutputExists
 from organelle.experiment import load_experiment
@@ -107,8 +107,29 @@ def test_plans_hold_out_the_smallest_crop_and_fit_the_data(tiny_challenge: Path,
     assert experiment.process.recipe("cell").minus == ("pm",)
 
 
-def test_thick_sections_get_a_2d_network_in_the_sharp_plane(shared: Path, tmp_path: Path) -> None:
+def test_thick_sections_get_a_2d_network_in_the_sharp_plane(shared: Path) -> None:
     catalog = load_catalog(shared / "sample")
     plans = plan_experiments(catalog, shared / "sample" / "bucket", FULL, seed=0)
     shapes = {plan.dataset: plan.patch_shape for plan in plans}
-    assert shapes == {"fib25-medulla": (64, 64, 64), "vnc-larva": (1, 256, 256)}
+    assert shapes == {"fib25-medulla": (64, 64, 64), "vnc-larva": (1, 128, 128)}
+
+
+def test_few_common_classes_of_real_cubes_are_learned_plane_by_plane(shared: Path, tmp_path: Path) -> None:
+    catalog = load_catalog(shared / "sample")
+    for plan in plan_experiments(catalog, shared / "sample" / "bucket", REAL, seed=0):
+        (tmp_path / "plan.toml").write_text(plan.toml())
+        experiment = load_experiment(tmp_path / "plan.toml")
+        assert experiment.model.network == "unet_2d"
+        assert experiment.model.patch_shape == (1, 128, 128)
+        assert experiment.predict.window == (1, 256, 256)
+        assert experiment.predict.planes == "any"
+        assert experiment.sampling.balanced == 0
+
+
+def test_rare_classes_are_looked_for(tiny_challenge: Path, tmp_path: Path) -> None:
+    (plan,) = plan_experiments(load_catalog(tiny_challenge), tiny_challenge / "bucket", FULL, seed=0)
+    (tmp_path / "plan.toml").write_text(plan.toml())
+    experiment = load_experiment(tmp_path / "plan.toml")
+    assert 0 < plan.least_share < 0.02
+    assert experiment.sampling.balanced > 0
+    assert experiment.train.dice > 0

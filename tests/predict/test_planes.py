@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from organelle.blocks import PatchGrid
+from organelle.errors import OutputExists, SettingsError
 from organelle.geometry import Box
 from organelle.predict import predict, predict_region, predict_views, views_of
 from organelle.predict.settings import PredictSettings
@@ -40,6 +41,23 @@ def test_cubes_are_seen_along_every_axis_and_sections_along_one():
     assert len(views_of(spec_of(**FLAT, voxel_size_nm=[40, 8, 8]), "any")) == 1
     assert len(views_of(spec_of(**FLAT, voxel_size_nm=[8, 8, 4]), "any")) == 2
     assert len(views_of(spec_of(), "any")) == 1
+
+
+def test_a_window_takes_the_place_of_the_patch_and_overlaps_as_it_does():
+    views = views_of(spec_of(**FLAT), "any", (1, 64, 32))
+    assert [v.patch_shape for v in views] == [(1, 64, 32), (64, 1, 32), (32, 64, 1)]
+    assert views[0].stride == (1, 48, 24)
+    (cube,) = views_of(spec_of(), "patch", (32, 48, 32))
+    assert (cube.patch_shape, cube.stride) == ((32, 48, 32), (24, 36, 24))
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [((1, 64, 40), "divisible"), ((64, 64, 64), "2D"), ((64, 1, 64), "flat along another")],
+)
+def test_a_window_that_the_network_cannot_look_through_is_refused(window, told):
+    with pytest.raises(SettingsError, match=told):
+        views_of(spec_of(**FLAT), "patch", window)
 
 
 @settings(max_examples=25, deadline=None)
@@ -102,6 +120,9 @@ def test_what_was_predicted_in_the_same_way_is_kept(data, catalog, checkpoint, t
     first = predict(path, catalog, [1], data=data, work=tmp_path, settings=way)
     again = predict(path, catalog, [1], data=data, work=tmp_path, settings=way)
     assert again.kept == first.written
+    wider = PredictSettings(planes=planes, window=(1, 32, 32))
+    with pytest.raises(OutputExists, match="another way"):
+        predict(path, catalog, [1], data=data, work=tmp_path, settings=wider)
 
 
 def gathered(views, region, block):

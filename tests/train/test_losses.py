@@ -11,7 +11,7 @@ from torch import Tensor
 from organelle.train.losses import balanced_loss, positive_weights
 
 
-def by_definition(logits: Tensor, target: Tensor, known: Tensor, weight: Tensor) -> Tensor:
+def by_definition(logits: Tensor, target: Tensor, known: Tensor, weight: Tensor, dice: float = 1.0) -> Tensor:
     """The loss as its docstring says, voxel lists and autograd only."""
     losses = []
     for c in range(logits.shape[1]):
@@ -22,7 +22,7 @@ def by_definition(logits: Tensor, target: Tensor, known: Tensor, weight: Tensor)
         w = torch.where(t > 0, weight[c].double(), 1.0)
         loss = -(w * (t * p.log() + (1 - t) * (1 - p).log())).sum() / w.sum()
         if t.any():
-            loss = loss + 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)
+            loss = loss + dice * (1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1))
         losses.append(loss)
     return torch.stack(losses).mean()
 
@@ -35,8 +35,9 @@ def drawn(seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return logits, target, known, torch.tensor([1.0, 5.0, 0.5])
 
 
+@pytest.mark.parametrize("dice", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("case", ["drawn", "one class absent", "one class unknown", "all known"])
-def test_value_and_gradient_are_those_of_the_definition(case: str) -> None:
+def test_value_and_gradient_are_those_of_the_definition(case: str, dice: float) -> None:
     logits, target, known, weight = drawn(1)
     if case == "one class absent":
         target[:, 1] = 0
@@ -45,7 +46,8 @@ def test_value_and_gradient_are_those_of_the_definition(case: str) -> None:
     if case == "all known":
         known[:] = True
     fast, slow = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-    loss, wanted = (f(x, target, known, weight) for f, x in ((balanced_loss, fast), (by_definition, slow)))
+    pairs = ((balanced_loss, fast), (by_definition, slow))
+    loss, wanted = (f(x, target, known, weight, dice) for f, x in pairs)
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
     (3 * loss).backward()
     (3 * wanted).backward()

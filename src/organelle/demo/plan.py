@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from organelle.catalog import Catalog, Crop, crop_groups, em_path, label_path
 from organelle.classes import Kind, kind_of, sort_classes
@@ -16,6 +18,8 @@ from organelle.volumes import open_multiscale, read_encoding
 
 FLAT = 3.0
 """From this ratio of voxel sizes on, sections are learned one by one: they have little in common."""
+RARE = 0.02
+"""A class that fills less of the crops than this needs weights and places of its own, or comes out empty."""
 SMALLEST = 0.1
 """Objects below this share of the median volume in the training crops are dropped as specks."""
 
@@ -28,14 +32,19 @@ class Effort:
     steps_2d: int
     validate_every: int
     features: tuple[int, ...] = (16, 32, 64, 96, 96, 16)
+    features_2d: tuple[int, ...] = (16, 32, 64, 128, 128, 16)
     patch_3d: int = 64
-    patch_2d: int = 256
+    patch_2d: int = 128
+    planar: bool = False
+    """Learn planes even where voxels are cubes, and look along every axis: quicker than learning in 3D."""
 
 
-FULL = Effort(steps_3d=600, steps_2d=800, validate_every=300)
-REAL = Effort(steps_3d=1300, steps_2d=1000, validate_every=500)
-"""Real microscopy is learned more slowly than a drawing."""
-QUICK = Effort(12, 12, 12, features=(8, 8, 16, 16, 16, 8), patch_3d=32, patch_2d=64)
+FULL = Effort(steps_3d=600, steps_2d=1200, validate_every=300)
+REAL = Effort(steps_3d=1300, steps_2d=1500, validate_every=500, planar=True)
+"""Real microscopy is learned more slowly than a drawing, and its few classes look alike along every axis."""
+QUICK = Effort(
+    12, 12, 12, features=(8, 8, 16, 16, 16, 8), features_2d=(8, 8, 16, 16, 16, 8), patch_3d=32, patch_2d=64
+)
 
 
 @dataclass(frozen=True)
@@ -48,28 +57,37 @@ class ExperimentPlan:
     validate: tuple[int, ...]
     voxel_size_nm: Nm
     min_volume_nm3: dict[str, float]
+    least_share: float
+    """Share of the annotated voxels that the rarest class fills."""
     effort: Effort
     seed: int
 
     @property
+    def sections(self) -> bool:
+        """Whether one axis is so coarse that sections have little in common."""
+        return max(self.voxel_size_nm) / min(self.voxel_size_nm) >= FLAT
+
+    @property
     def flat_axis(self) -> int | None:
-        """The axis of thick sections, if there is one."""
+        """The axis that the network does not see, the coarsest; None in 3D."""
         sizes = self.voxel_size_nm
-        thick = sizes.index(max(sizes))
-        return thick if max(sizes) / min(sizes) >= FLAT else None
+        return sizes.index(max(sizes)) if self.sections or self.effort.planar else None
 
     @property
     def patch_shape(self) -> Voxels:
-        """A cube, or a plane across the thick axis."""
+        """A cube, or a plane across the coarsest axis."""
         if self.flat_axis is None:
             return (self.effort.patch_3d,) * 3
-        z, y, x = (1 if axis == self.flat_axis else self.effort.patch_2d for axis in range(3))
-        return z, y, x
+        return self._plane(self.effort.patch_2d)
+
+    @property
+    def rare(self) -> bool:
+        """Whether a class needs help not to be overlooked."""
+        return self.least_share < RARE
 
     def toml(self) -> str:
         """The experiment as people would write it, with the reasons as comments."""
-        flat = self.flat_axis is not None
-        sections = [self._data(), self._model(flat), self._training(flat), self._process()]
+        sections = [self._data(), self._model(), self._training(), self._process()]
         return "\n".join(sections)
 
     def _data(self) -> str:
@@ -81,28 +99,60 @@ class ExperimentPlan:
             f"validate = {list(self.validate)}  # the smallest crop is held out\n"
         )
 
-    def _model(self, flat: bool) -> str:
-        reason = "sections are thick: one plane at a time" if flat else "voxels are about cubes"
+    def _model(self) -> str:
+        flat, effort = self.flat_axis is not None, self.effort
+        reason = "sections are thick: one plane at a time" if self.sections else "voxels are about cubes"
+        if flat and not self.sections:
+            reason += ", but planes are learned sooner"
         names = ", ".join(f'"{name}"' for name in self.classes)
+        features = list(effort.features_2d if flat else effort.features)
         return (
             "[model]\n"
             f'network = "{"unet_2d" if flat else "unet_3d"}"  # {reason}\n'
             f"classes = [{names}]\n"
             f"voxel_size_nm = {list(self.voxel_size_nm)}\n"
             f"patch_shape = {list(self.patch_shape)}\n"
-            f'options = {{ features = {list(self.effort.features)}, norm = "instance" }}\n'
+            f'options = {{ features = {features}, norm = "instance" }}\n'
         )
 
-    def _training(self, flat: bool) -> str:
-        steps = self.effort.steps_2d if flat else self.effort.steps_3d
-        return (
-            "[sampling]  # few steps: little variation, and the rare classes first\n"
-            f"batch_size = {4 if flat else 1}\nworkers = 1\nbalanced = 0.8\nrotate = 0.0\n"
-            "contrast = 0.1\nbrightness = 0.1\ngamma = 0.0\nnoise = 0.0\nblur = 0.0\n\n"
-            f"[train]\nsteps = {steps}\nlearning_rate = 5e-3\nvalidate_every = {self.effort.validate_every}\n"
-            f"validate_megavoxels = 1.0\nseed = {self.seed}\n\n"
-            "[predict]\nmirrors = false\n"
-        )
+    def _training(self) -> str:
+        flat, effort = self.flat_axis is not None, self.effort
+        lines = [
+            "[sampling]  # few steps: little variation",
+            f"batch_size = {8 if flat else 1}",
+            "workers = 1",
+            f"balanced = {0.8 if self.rare else 0.0}  # {self._reason()}",
+            *(["overhang = 0.0"] if flat else []),
+            *(f"{name} = 0.0" for name in ("rotate", "gamma", "noise", "blur")),
+            *(f"{name} = 0.1" for name in ("contrast", "brightness")),
+            "",
+            "[train]",
+            f"steps = {effort.steps_2d if flat else effort.steps_3d}",
+            f"learning_rate = {'2e-3' if flat else '5e-3'}",
+            *([] if self.rare else ["rare_weight = 1.0", "dice = 0.0"]),
+            f"validate_every = {effort.validate_every}",
+            "validate_megavoxels = 1.0",
+            f"seed = {self.seed}",
+            "",
+            "[predict]",
+            *self._prediction(flat),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _reason(self) -> str:
+        if self.rare:
+            return "rare classes first: they are easily overlooked"
+        return f"no class fills less than {RARE:.0%}: anywhere will do"
+
+    def _prediction(self, flat: bool) -> list[str]:
+        if not flat:
+            return ["mirrors = false"]
+        window = list(self._plane(2 * self.effort.patch_2d))
+        return [f"window = {window}  # more to see than in training", 'planes = "any"']
+
+    def _plane(self, side: int) -> Voxels:
+        z, y, x = (1 if axis == self.flat_axis else side for axis in range(3))
+        return z, y, x
 
     def _process(self) -> str:
         tables = []
@@ -140,6 +190,7 @@ def _plan(catalog: Catalog, data: Path, dataset: str, effort: Effort, seed: int)
         tuple(c.id for c in held_out),
         _voxel_size(data, dataset, tests),
         {name: _smallest_volume(data, crops, name) for name in classes if kind_of(name) is Kind.INSTANCE},
+        min((_share(data, crops, name) for name in classes), default=0.0),
         effort,
         seed,
     )
@@ -158,10 +209,25 @@ def _smallest_volume(data: Path, crops: Sequence[Crop], name: str) -> float:
     return SMALLEST * float(np.median(volumes)) if volumes else 0.0
 
 
+def _share(data: Path, crops: Sequence[Crop], name: str) -> float:
+    """Share of the voxels of the crops annotated with a class where it is; 0 when there is no such crop."""
+    counts = [
+        np.bincount(_labels(data, crop, name)[1].ravel(), minlength=2)
+        for crop in crops
+        if name in crop.classes
+    ]
+    absent, present = np.sum(counts, axis=0) if counts else (1, 0)
+    return float(present / (absent + present))
+
+
 def _volumes(data: Path, crop: Crop, name: str) -> list[float]:
+    labels, present, voxel_nm3 = _labels(data, crop, name)
+    return [float(n) * voxel_nm3 for n in np.unique(labels[present], return_counts=True)[1]]
+
+
+def _labels(data: Path, crop: Crop, name: str) -> tuple[NDArray[Any], NDArray[np.bool_], float]:
+    """Ids, where the class is present, and the volume of a voxel in nm^3."""
     image = open_multiscale(label_path(data, crop, name))
     level = image.levels[0]
     labels = level.read()
-    encoding = read_encoding(image, level, name)
-    counts = np.unique(labels[encoding.present(labels)], return_counts=True)[1]
-    return [float(n) * level.grid.voxel_volume_nm3 for n in counts]
+    return labels, read_encoding(image, level, name).present(labels), level.grid.voxel_volume_nm3

@@ -54,6 +54,7 @@ class UNetOptions(Architecture):
     def build(self, dimensions: int, out_channels: int) -> torch.nn.Module:
         """The network with fresh weights."""
         from monai.networks.nets import BasicUNet
+        from monai.networks.nets.basic_unet import UpCat
 
         network: torch.nn.Module = BasicUNet(
             spatial_dims=dimensions,
@@ -64,6 +65,9 @@ class UNetOptions(Architecture):
             dropout=self.dropout,
             upsample=self.upsample,
         )
+        for part in network.modules():
+            if isinstance(part, UpCat):  # sizes are multiples of 16: padding would only copy, in float32
+                part.is_pad = False
         return network
 
 

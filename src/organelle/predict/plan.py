@@ -74,7 +74,7 @@ class PredictPlan:
     @property
     def views(self) -> tuple[View, ...]:
         """The ways in which the network looks at a crop; their mean is written."""
-        return views_of(self.spec, self.settings.planes)
+        return views_of(self.spec, self.settings.planes, self.settings.window)
 
     @property
     def memory_bytes(self) -> int:
@@ -124,6 +124,7 @@ def way_of(checkpoint_sha256: str, settings: PredictSettings) -> dict[str, Any]:
         "checkpoint_sha256": checkpoint_sha256,
         "mirrors": settings.mirrors,
         "planes": settings.planes,
+        "window": None if settings.window is None else list(settings.window),
         "blending": settings.blending.value,
     }
 
@@ -141,7 +142,7 @@ def _plan_crop(
         )
     grid = em.lattice.subgrid(region)
     todo, kept = standing.sort(grid)
-    views = views_of(spec, settings.planes)
+    views = views_of(spec, settings.planes, settings.window)
     block_shape = _fitting_block(views, region, max(1, len(todo)), settings.memory_gb * 1e9)
     seen = (view.grid.count(column) for view in views for column in columns(region, block_shape))
     count = sum(seen) if todo else 0

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from organelle.blocks import Blending, PatchGrid
+from organelle.errors import SettingsError
 from organelle.geometry import Box, Voxels
 from organelle.models import ModelSettings
 from organelle.predict.region import Forward, ReadEM, predict_slabs
+from organelle.settings import parse_settings
 
 Planes = Literal["patch", "any"]
 """Across which axes a 2D network is shown planes: that of its patch, or every axis of the same voxel size."""
@@ -53,12 +55,21 @@ class View:
         return seen
 
 
-def views_of(spec: ModelSettings, planes: Planes) -> tuple[View, ...]:
+def views_of(spec: ModelSettings, planes: Planes, window: Voxels | None = None) -> tuple[View, ...]:
     """The ways in which a network looks at a volume: one, or for `any` one per axis it may be flat along.
 
     A 3D network has one, and so has a 2D network on sections of another thickness than its pixels.
+
+    Args:
+        spec: the network's patch and voxel size.
+        planes: across which axes planes are shown.
+        window: a patch to predict with in place of that of `spec`.
+
+    Raises:
+        SettingsError: a window that the network cannot look through.
     """
-    own = View(spec.patch_shape, spec.stride)
+    seen = spec if window is None else _widened(spec, window)
+    own = View(seen.patch_shape, seen.stride)
     flat, sizes = spec.flat_axis, spec.voxel_size_nm
     if planes == "patch" or flat is None:
         return (own,)
@@ -115,6 +126,20 @@ def _mean(
             for (box, values), stream in zip(heads, streams, strict=True)
         ]
         heads = [rest for rest in rests if rest is not None]
+
+
+def _widened(spec: ModelSettings, window: Voxels) -> ModelSettings:
+    """`spec` with another patch, checked as if it had been trained on that."""
+    settings = {name: getattr(spec, name) for name in ModelSettings.model_fields}
+    settings = {**settings, "patch_shape": window}
+    del settings["stride"]
+    seen = parse_settings(ModelSettings, settings, "[predict] window")
+    if seen.flat_axis != spec.flat_axis:
+        raise SettingsError(
+            f"[predict] window = {list(window)} is flat along another axis than the patches "
+            f"{list(spec.patch_shape)} of the network"
+        )
+    return seen
 
 
 def _exchanged(view: View, one: int, other: int) -> View:

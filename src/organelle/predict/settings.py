@@ -5,12 +5,17 @@ from __future__ import annotations
 from pydantic import Field
 
 from organelle.blocks import Blending
+from organelle.geometry import Voxels
 from organelle.predict.planes import Planes
 from organelle.settings import Settings
 
 
 class PredictSettings(Settings):
-    """How a network is applied. Only `mirrors`, `planes` and `blending` change what comes out."""
+    """How a network is applied. What comes out depends on `window`, `mirrors`, `planes` and `blending`."""
+
+    window: Voxels | None = None
+    """What the network sees at once (z, y, x voxels of the model); default: the patch that it was trained
+    on. A larger one is better and often cheaper, since fewer voxels lie near its rim; it costs memory."""
 
     mirrors: bool = False
     """Average over the mirror images along the finely sampled axes: a little better, 4 (2D, anisotropic) or

@@ -48,7 +48,8 @@ class Learner:
         self.best = -math.inf
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._precision = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self._weights = positive_weights(torch.from_numpy(np.nan_to_num(frequencies))).float().to(self.device)
+        shares = torch.from_numpy(np.nan_to_num(frequencies))
+        self._weights = positive_weights(shares, most=settings.rare_weight).float().to(self.device)
         self.network = build_network(spec).to(self.device)
         initialise_bias(self.network, frequencies)
         self.optimiser = torch.optim.AdamW(
@@ -98,7 +99,7 @@ class Learner:
         )
         with torch.autocast(self.device.type, self._precision, enabled=self._precision is not torch.float32):
             logits = self.network(em)
-        return balanced_loss(logits, target, known, self._weights)
+        return balanced_loss(logits, target, known, self._weights, self.settings.dice)
 
     def _average(self) -> None:
         """Move the averaged weights towards the present ones; the memory grows with the steps done."""

@@ -12,8 +12,10 @@ SMOOTH = 1.0
 """Voxels added to both sides of the Dice ratio, so that a handful of voxels has a finite gradient."""
 
 
-def balanced_loss(logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
-    """Weighted cross-entropy plus Dice, each per class over its known voxels, averaged over the classes.
+def balanced_loss(
+    logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor, dice: float = 1.0
+) -> Tensor:
+    """Weighted cross-entropy plus `dice` times Dice, per class over its known voxels, averaged over classes.
 
     With p the probability, t the target and w = `positive_weight` where t is 1, else 1, all over known
     voxels of the whole batch:
@@ -30,11 +32,12 @@ def balanced_loss(logits: Tensor, target: Tensor, known: Tensor, positive_weight
         target: the same shape, 0 or 1, any type.
         known: the same shape, bool; where false, neither value nor gradient counts.
         positive_weight: [class].
+        dice: weight of the Dice loss.
 
     Returns:
         One number; 0, with a gradient of 0, when nothing in the batch is known.
     """
-    loss: Tensor = _BalancedLoss.apply(logits, target, known, positive_weight)  # type: ignore[no-untyped-call]
+    loss: Tensor = _BalancedLoss.apply(logits, target, known, positive_weight, dice)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -55,21 +58,23 @@ class _BalancedLoss(torch.autograd.Function):
     """`balanced_loss` with its gradient in closed form."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor, dice: float
+    ) -> Tensor:
         gradient = torch.zeros_like(logits)
         taught = [c for c in range(logits.shape[1]) if known[:, c].any()]
         total = logits.new_zeros((), dtype=torch.float32)
         for c in taught:
-            part = _of_class(logits[:, c].float(), target[:, c] > 0, known[:, c], positive_weight[c])
+            part = _of_class(logits[:, c].float(), target[:, c] > 0, known[:, c], positive_weight[c], dice)
             total += part.value / len(taught)
             gradient[:, c] = part.gradient / len(taught)
         ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * outputs[0].to(gradient.dtype), None, None, None
+        return gradient * outputs[0].to(gradient.dtype), None, None, None, None
 
 
 @dataclass
@@ -80,7 +85,7 @@ class _Part:
     gradient: Tensor
 
 
-def _of_class(logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor) -> _Part:
+def _of_class(logits: Tensor, target: Tensor, known: Tensor, positive_weight: Tensor, dice: float) -> _Part:
     """One class; target and known are bool, and at least one voxel is known."""
     probability = torch.sigmoid(logits)
     there = target & known
@@ -89,11 +94,11 @@ def _of_class(logits: Tensor, target: Tensor, known: Tensor, positive_weight: Te
     entropy = (weight * (torch.nn.functional.softplus(logits) - logits * there)).sum()
     part = _Part(entropy, weight * (probability - there.float()))
     present = there.sum()
-    if present:
+    if present and dice:
         inside = probability * known
         ratio = 2 * (inside * there).sum() + SMOOTH
         size = inside.sum() + present + SMOOTH
         slope = inside * (1 - probability)
-        part.value = entropy + 1 - ratio / size
-        part.gradient += slope * (ratio / size**2) - slope * there * (2 / size)
+        part.value = entropy + dice * (1 - ratio / size)
+        part.gradient += dice * (slope * (ratio / size**2) - slope * there * (2 / size))
     return part

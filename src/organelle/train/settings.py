@@ -24,6 +24,14 @@ class TrainSettings(Settings):
     warmup_steps: int = Field(default=50, ge=0)
     """Steps over which the learning rate rises linearly."""
 
+    rare_weight: float = Field(default=20.0, ge=1)
+    """Present voxels of rare classes weigh more, up to this; 1 weighs all voxels alike, which is best where
+    every class fills more than some hundredths of the crops."""
+
+    dice: float = Field(default=1.0, ge=0)
+    """Weight of the Dice loss beside cross-entropy: it keeps rare classes from coming out empty, and makes
+    probabilities bolder than they should be. 0 leaves cross-entropy alone."""
+
     average: float = Field(default=0.99, ge=0, lt=1)
     """Decay of the running average of the weights, which is what validates and predicts; 0 for none.
 
