@@ -121,15 +121,16 @@ def test_few_common_classes_of_real_cubes_are_learned_plane_by_plane(shared: Pat
         experiment = load_experiment(tmp_path / "plan.toml")
         assert experiment.model.network == "unet_2d"
         assert experiment.model.patch_shape == (1, 128, 128)
-        assert experiment.predict.window == (1, 256, 256)
-        assert experiment.predict.planes == "any"
-        assert experiment.sampling.balanced == 0
+        sections = plan.dataset == "vnc-larva"
+        assert experiment.predict.window == ((1, 256, 256) if sections else None)
+        assert experiment.predict.planes == ("patch" if sections else "any")
+        assert experiment.train.rare_weight == (1 if sections else 4)
 
 
 def test_rare_classes_are_looked_for(tiny_challenge: Path, tmp_path: Path) -> None:
     (plan,) = plan_experiments(load_catalog(tiny_challenge), tiny_challenge / "bucket", FULL, seed=0)
     (tmp_path / "plan.toml").write_text(plan.toml())
     experiment = load_experiment(tmp_path / "plan.toml")
-    assert 0 < plan.least_share < 0.02
+    assert plan.rare
     assert experiment.sampling.balanced > 0
     assert experiment.train.dice > 0
