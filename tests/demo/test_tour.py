@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,8 +130,7 @@ def test_few_common_classes_of_real_cubes_are_learned_plane_by_plane(shared: Pat
 
 def test_rare_classes_are_looked_for(tiny_challenge: Path, tmp_path: Path) -> None:
     (plan,) = plan_experiments(load_catalog(tiny_challenge), tiny_challenge / "bucket", FULL, seed=0)
-    (tmp_path / "plan.toml").write_text(plan.toml())
-    experiment = load_experiment(tmp_path / "plan.toml")
-    assert plan.rare
-    assert experiment.sampling.balanced > 0
-    assert experiment.train.dice > 0
+    for share, balanced in ((0.03, 0.0), (0.01, 0.8)):
+        (tmp_path / "plan.toml").write_text(replace(plan, least_share=share).toml())
+        assert load_experiment(tmp_path / "plan.toml").sampling.balanced == balanced
+    assert 0.001 < plan.least_share < 0.1
