@@ -115,6 +115,40 @@ def test_the_whole_path_command_by_command(csc: Csc, tiny_challenge: Path, tmp_p
     assert csc(*evaluate, "-O")[0] == 0
 
 
+def test_a_score_at_home(csc: Csc, walked: Path, tiny_challenge: Path, tmp_path: Path) -> None:
+    work, home = shutil.copytree(walked, tmp_path / "work"), tmp_path / "home"
+    data = ["--data", tiny_challenge / "bucket"]
+    make = [
+        "make-truth",
+        "-c",
+        "13",
+        "-o",
+        home,
+        "--classes",
+        "pm,mito,ld",
+        "--catalog",
+        tiny_challenge,
+        *data,
+    ]
+    status, out, err = csc(*make)
+    assert status == 0, err
+    assert "left out: crop13/ld: not annotated" in out
+    assert f"csc evaluate --catalog {home} -t {home / 'truth.zarr'} -s SUBMISSION" in out
+    here = ["--catalog", home, "--work", work]
+    truth, packed, result = home / "truth.zarr", work / "submission.zip", tmp_path / "result.json"
+    for arguments in (
+        ["predict", work / "small.toml", *here, *data],
+        ["process", work / "small.toml", *here],
+        ["pack-results", *here],
+        ["evaluate", "--catalog", home, "-t", truth, "-s", packed, "-r", result],
+    ):
+        status, _, err = csc(*arguments)
+        assert status == 0, err
+    assert sorted(json.loads(result.read_text())["label_scores"]) == ["mito", "pm"]
+    assert csc(*make)[0] == 1, "truth was overwritten unasked"
+    assert csc(*make, "-O")[0] == 0
+
+
 def test_the_real_challenge_is_the_default(csc: Csc) -> None:
     status, out, _ = csc("get-counts", "-c", "mito,er")
     assert status == 0
@@ -151,6 +185,9 @@ def test_version_and_help(csc: Csc) -> None:
         (["validate", "nowhere.zip"], "nowhere.zip"),
         (["pack-results", "--work", "nowhere"], "nowhere"),
         (["evaluate", "-s", "a.zip", "-t", "truth.zarr"], "truth.zarr"),
+        (["make-truth", "-c", "111", "-o", "home"], "csc fetch-data --crops 111"),
+        (["make-truth", "-c", "999", "-o", "home"], "crop 999 is not in the catalog"),
+        (["make-truth", "-c", "111", "-o", "home", "--classes", "mitos"], "nearest: mito"),
         (["demo", "--data", "nowhere", "--work", "w"], "nowhere"),
         (["fetch-data", "--source", "nowhere", "-c", "1"], "nowhere"),
     ],

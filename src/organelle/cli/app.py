@@ -12,6 +12,7 @@ from organelle.cli.evaluate import evaluate
 from organelle.cli.fetch_data import fetch_data
 from organelle.cli.get_counts import get_counts
 from organelle.cli.make_datasplit import make_datasplit
+from organelle.cli.make_truth import make_truth
 from organelle.cli.pack_results import pack_results
 from organelle.cli.predict import predict
 from organelle.cli.process import process
@@ -33,6 +34,7 @@ app.command("predict")(predict)
 app.command("process")(process)
 app.command("pack-results")(pack_results)
 app.command("validate")(validate)
+app.command("make-truth")(make_truth)
 app.command("evaluate")(evaluate)
 app.command("demo")(demo)
 

@@ -28,11 +28,14 @@ from organelle.evaluate.table import (
     row_table,
 )
 from organelle.evaluate.truth import Truth, TruthArray, open_truth
+from organelle.evaluate.truth_report import LeftOut, TruthReport, TruthRow
+from organelle.evaluate.truth_store import make_truth
 from organelle.evaluate.words import describe
 
 __all__ = [
     "INSTANCE_CLASSES",
     "Baselines",
+    "LeftOut",
     "PlannedRow",
     "Provenance",
     "Result",
@@ -40,12 +43,15 @@ __all__ = [
     "Source",
     "Truth",
     "TruthArray",
+    "TruthReport",
+    "TruthRow",
     "class_table",
     "comparable_scores",
     "describe",
     "evaluate",
     "extended_path",
     "extended_record",
+    "make_truth",
     "open_truth",
     "plan_evaluation",
     "print_result",
