@@ -193,5 +193,5 @@ def test_missing_places_are_named(challenge):
         challenge.evaluate()
     with pytest.raises(ScoringError, match="another challenge than the catalog other: crop 11 is not in"):
         evaluate(challenge.truth, challenge.truth, Catalog("other", {}, {}, {}))
-    with pytest.raises(ScoringError, match="metric version 'pq' is not known"):
-        challenge.evaluate(metric="pq")
+    with pytest.raises(ScoringError, match="metric version '2025' is not known"):
+        challenge.evaluate(metric="2025")

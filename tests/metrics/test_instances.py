@@ -5,22 +5,38 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from drawn_crops import KINDS, draw
-from slow_metric import slow_score
+from slow_metric import slow_pq, slow_score, slow_score_2026_07
 
 from organelle.errors import ScoringError
-from organelle.metrics import missing_instances, require_version, score_instances
+from organelle.metrics import (
+    METRIC_VERSIONS,
+    compare_instances,
+    missing_instances,
+    pool,
+    require_version,
+    score_instances,
+)
 
 ISOTROPIC = (8.0, 8.0, 8.0)
 
 
 def agree(kind, seed):
+    """All versions of the metric from one comparison against their definitions."""
     prediction, truth, voxel_size = draw(kind, seed)
-    fast = asdict(score_instances(prediction, truth, voxel_size))
-    slow = slow_score(prediction, truth, voxel_size)
-    assert {k: fast[k] for k in slow} == slow | {
-        "hausdorff_norm_sum": pytest.approx(slow["hausdorff_norm_sum"], abs=1e-9)
+    found = compare_instances(prediction, truth, voxel_size)
+    slow = {
+        "2026-06": slow_score(prediction, truth, voxel_size),
+        "2026-07": slow_score_2026_07(prediction, truth, voxel_size),
+        "pq": slow_pq(prediction, truth),
     }
-    return slow["status"]
+    assert tuple(found) == tuple(slow) == METRIC_VERSIONS
+    for version, wanted in slow.items():
+        fast = asdict(found[version])
+        sums = {
+            k: pytest.approx(wanted[k], abs=1e-9) for k in ("hausdorff_norm_sum", "iou_sum") if k in wanted
+        }
+        assert {k: fast[k] for k in wanted} == wanted | sums, version
+    return slow["2026-06"]["status"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -131,3 +147,45 @@ def test_shapes_and_versions_must_be_known():
         score_instances(np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 3), np.uint8), ISOTROPIC)
     with pytest.raises(ScoringError, match="nearest: 2026-06"):
         require_version("2026-6")
+
+
+def test_versions_answer_the_same_only_where_they_agree():
+    truth = one_object()
+    truth[15:, 15:, 15:] = 2
+    prediction = np.where(truth == 1, 1, 0).astype(np.uint8)
+    prediction[0, 0, 19] = 5
+    found = compare_instances(prediction, truth, ISOTROPIC)
+    assert {(c.tp, c.fp, c.fn) for c in found.values()} == {(1, 1, 1)}
+    assert found["2026-07"].hausdorff_norm_sum == 1
+    assert found["2026-06"].hausdorff_norm_sum > 2
+    assert found["pq"].iou_sum == 1
+    scores = {version: pool([("ves", counts)]).classes["ves"].score for version, counts in found.items()}
+    assert scores["pq"] == 0.5
+    assert scores["2026-07"] == pytest.approx((0.5 * 1 / 3) ** 0.5)
+
+
+def test_the_worst_match_is_a_tenth_in_every_crop():
+    for shape in ((20, 20, 20), (40, 30, 30)):
+        truth = one_object(shape, at=0, size=1)
+        truth[-1, -1, -1] = 1
+        prediction = one_object(shape, at=0, size=1)
+        assert compare_instances(prediction, truth, ISOTROPIC)["2026-07"].hausdorff_norm_sum == pytest.approx(
+            0.1
+        )
+
+
+def test_a_flooded_crop_counts_in_pq():
+    truth = one_object()
+    specks = np.zeros_like(truth)
+    specks[::2, ::2, ::2] = 1
+    found = compare_instances(specks, truth, ISOTROPIC)
+    assert found["2026-06"].status == found["2026-07"].status == "skipped_too_many_instances"
+    assert (found["pq"].tp, found["pq"].fp, found["pq"].fn) == (0, 1000, 1)
+
+
+def test_panoptic_quality_has_no_hausdorff_terms():
+    with pytest.raises(ScoringError, match="compare_instances"):
+        score_instances(one_object(), one_object(), ISOTROPIC, version="pq")
+    assert missing_instances(one_object(), version="pq").fn == 1
+    nothing = np.zeros((4, 4, 4), np.uint8)
+    assert pool([("ves", compare_instances(nothing, nothing, ISOTROPIC)["pq"])]).classes["ves"].score == 1

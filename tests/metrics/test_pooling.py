@@ -60,7 +60,7 @@ def test_without_classes_every_mean_is_zero():
 
 
 def test_one_class_is_counted_in_one_way():
-    with pytest.raises(ScoringError, match="er was scored as instances in some crops"):
+    with pytest.raises(ScoringError, match="er was scored in one way"):
         pool([("er", SemanticCounts(1, 0, 0)), ("er", InstanceCounts(1, 0, 0, 1.0, 1))])
 
 

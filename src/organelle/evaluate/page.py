@@ -11,15 +11,16 @@ from organelle.classes import Kind
 from organelle.errors import ClassNotFound
 from organelle.evaluate.records import UNREADABLE, Result, Row
 from organelle.evaluate.slices import Plane
-from organelle.evaluate.table import Baselines, skipped_classes
+from organelle.evaluate.table import Baselines, score_parts, skipped_classes
 from organelle.evaluate.words import label, notes
-from organelle.metrics import InstanceScore, SemanticScore
+from organelle.metrics import InstanceScore, PanopticScore, Score, SemanticScore
 from organelle.scenes import colour_of
 
 if TYPE_CHECKING:
     from organelle.catalog import Crop
 
 
+_MADE_OF = {"F1": "square root of F1 × mean Hausdorff term", "SQ": "panoptic quality, SQ × RQ"}
 _ABSENT = {"missing": "not handed in", UNREADABLE: "unreadable"}
 
 
@@ -39,7 +40,7 @@ def header(title: str, result: Result) -> str:
     scores, made = result.scores, result.provenance
     cards = (
         ("Overall", scores.overall, "geometric mean of the two"),
-        ("Instance classes", scores.overall_instance, _mean_of(result, InstanceScore)),
+        ("Instance classes", scores.overall_instance, _mean_of(result, InstanceScore, PanopticScore)),
         ("Semantic classes", scores.overall_semantic, _mean_of(result, SemanticScore)),
     )
     return (
@@ -64,12 +65,13 @@ def class_section(result: Result, baselines: Baselines | None) -> str:
     others = baselines or {}
     scores = result.scores if baselines is None else result.strict_scores
     heads = [("Class", ""), ("", "wide"), ("Score", "right"), *((name, "right") for name in others)]
-    heads += [(name, "right") for name in ("F1", "Hausdorff", "IoU", "TP", "FP", "FN")]
-    rows = (_class_row(name, score, others) for name, score in scores.classes.items())
+    parts = score_parts(scores)
+    heads += [(name, "right") for name in (*parts, "TP", "FP", "FN")]
+    rows = (_class_row(name, score, others, parts.values()) for name, score in scores.classes.items())
     told = [] if baselines is None else [f"<p>{escape(note)}</p>" for note in skipped_classes(result)]
     return (
         "<h2>Classes</h2>"
-        '<p class="soft small">Instance classes: square root of F1 × mean Hausdorff term, in objects. '
+        f'<p class="soft small">Instance classes: {_MADE_OF[next(iter(parts))]}, in objects. '
         f"Semantic classes: IoU, in voxels. {_legend(others)}</p>"
         f'<div class="card scroll"><table>{_head(heads)}<tbody>{"".join(rows)}</tbody></table></div>'
         + "".join(told)
@@ -138,16 +140,16 @@ def _card(name: str, score: float, explained: str) -> str:
     )
 
 
-def _mean_of(result: Result, kind: type[InstanceScore | SemanticScore]) -> str:
-    n = sum(isinstance(score, kind) for score in result.scores.classes.values())
+def _mean_of(result: Result, *kinds: type[Score]) -> str:
+    n = sum(isinstance(score, kinds) for score in result.scores.classes.values())
     return f"mean of {n} class{'' if n == 1 else 'es'}" if n else "no class of this kind: 0"
 
 
-def _class_row(name: str, score: InstanceScore | SemanticScore, baselines: Baselines) -> str:
+def _class_row(name: str, score: Score, baselines: Baselines, made_of: Iterable[str]) -> str:
     others = [scores.get(name) for scores in baselines.values()]
     known = [other for other in others if other is not None]
     mood = "" if not known else "up" if all(score.score > other for other in known) else "down"
-    parts = [_number(getattr(score, part, None)) for part in ("f1", "hausdorff", "iou")]
+    parts = [_number(getattr(score, part, None)) for part in made_of]
     counts = [f"{n:,}" for n in (score.tp, score.fp, score.fn)]
     cells = "".join(f'<td class="right">{cell}</td>' for cell in [*map(_number, others), *parts, *counts])
     return (

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from organelle.classes import Kind, all_classes
 from organelle.geometry import Nm
-from organelle.metrics import InstanceCounts, Scores, SemanticCounts, pool
-
-Counts = SemanticCounts | InstanceCounts
+from organelle.metrics import Counts, InstanceCounts, PanopticCounts, Scores, pool
 
 SKIPPED = "skipped_too_many_instances"
 UNREADABLE = "unreadable"
@@ -23,6 +21,7 @@ class Row:
     Attributes:
         status: That of the counts, or `unreadable` (what was handed in is damaged: it counts as missing),
             or `truth_error` (the truth cannot be scored: the row counts nowhere, and `counts` is None).
+        by_version: The counts of every version of the metric, also of the one in `counts`.
         num_voxels: Of the crop; 0 when the truth could not be read.
         remarks: What the participant should know about this row, as sentences.
     """
@@ -36,6 +35,7 @@ class Row:
     voxel_size_nm: Nm | None
     is_missing: bool = False
     remarks: tuple[str, ...] = ()
+    by_version: Mapping[str, Counts] = field(default_factory=dict, hash=False)
 
     @property
     def place(self) -> str:
@@ -75,6 +75,16 @@ class Result:
         return _pool((row, row.counts) for row in self.rows)
 
     @property
+    def other_scores(self) -> dict[str, Scores]:
+        """Scores by the versions of the metric that the result was not asked for, from the same passes."""
+        versions = dict.fromkeys(version for row in self.rows for version in row.by_version)
+        return {
+            version: _pool((row, row.by_version.get(version)) for row in self.rows)
+            for version in versions
+            if version != self.provenance.metric
+        }
+
+    @property
     def strict_scores(self) -> Scores:
         """The same, but in a crop that the metric skips every object counts as missed.
 
@@ -103,9 +113,11 @@ class Result:
 
 def _all_missed(counts: Counts | None) -> Counts | None:
     """The counts of a skipped row as those of a class that was not handed in."""
-    if not isinstance(counts, InstanceCounts):
-        return counts
-    return replace(counts, fn=counts.n_truth, n_hausdorff=counts.n_truth)
+    if isinstance(counts, InstanceCounts):
+        return replace(counts, fn=counts.n_truth, n_hausdorff=counts.n_truth)
+    if isinstance(counts, PanopticCounts):
+        return replace(counts, fn=counts.n_truth)
+    return counts
 
 
 def _pool(counted: Iterable[tuple[Row, Counts | None]]) -> Scores:

@@ -18,16 +18,18 @@ from organelle.errors import (
     SubmissionError,
     did_you_mean,
 )
-from organelle.evaluate.records import TRUTH_ERROR, UNREADABLE, Counts, Provenance, Result, Row, Source
+from organelle.evaluate.records import TRUTH_ERROR, UNREADABLE, Provenance, Result, Row, Source
 from organelle.evaluate.truth import Truth, TruthArray, open_truth
 from organelle.evaluate.words import remarks_on
 from organelle.files import sha256
 from organelle.geometry import Grid
 from organelle.metrics import (
+    METRIC_VERSIONS,
+    Counts,
+    compare_instances,
     missing_instances,
     missing_semantic,
     require_version,
-    score_instances,
     score_semantic,
     truth_ids,
 )
@@ -72,7 +74,8 @@ def evaluate(
         truth: Folder of a zarr-2 group `crop{N}/{class}`.
         catalog: Its table of test crops gives each crop's grid.
         instance_classes: What to score as objects; default: `INSTANCE_CLASSES`.
-        metric: Version of the metric, one of `organelle.metrics.METRIC_VERSIONS`.
+        metric: Version of the metric that the result is about, one of
+            `organelle.metrics.METRIC_VERSIONS`; the others are reported beside it.
 
     Raises:
         FileMissing: nothing at one of the two paths.
@@ -124,15 +127,15 @@ def score_row(planned: PlannedRow, truth: Truth, submission: Submission, *, metr
         there = truth.read(planned.crop_id, planned.class_name, planned.grid)
         if_missing = _missing(there, planned.kind)
     except (ScoringError, ChunkError) as error:
-        return _row(planned, None, TRUTH_ERROR, None, (str(error),))
+        return _row(planned, {}, metric, TRUTH_ERROR, None, (str(error),))
     try:
         submitted = submission.array(planned.crop_id, planned.class_name)
         if submitted is None:
-            return _row(planned, if_missing, "missing", there, ())
-        counts, remarks = _compare(submitted, there, planned.grid, planned.kind, metric)
+            return _row(planned, if_missing, metric, "missing", there, ())
+        counts, remarks = _compare(submitted, there, planned.grid, planned.kind)
     except (FormatError, GridMismatch, SubmissionError) as error:
-        return _row(planned, if_missing, UNREADABLE, there, (str(error),))
-    return _row(planned, counts, counts.status, there, remarks)
+        return _row(planned, if_missing, metric, UNREADABLE, there, (str(error),))
+    return _row(planned, counts, metric, counts[metric].status, there, remarks)
 
 
 def library_versions() -> dict[str, str]:
@@ -165,14 +168,16 @@ def _plan_row(crop_id: int, class_name: str, kind: Kind, catalog: Catalog) -> Pl
     return PlannedRow(crop_id, class_name, kind, None, problem)
 
 
-def _missing(truth: TruthArray, kind: Kind) -> Counts:
-    """The counts without a submission; masks play no part in them."""
-    return missing_instances(truth.labels) if kind is Kind.INSTANCE else missing_semantic(truth.labels.size)
+def _missing(truth: TruthArray, kind: Kind) -> dict[str, Counts]:
+    """The counts of every version without a submission; masks play no part in them."""
+    if kind is Kind.SEMANTIC:
+        return dict.fromkeys(METRIC_VERSIONS, missing_semantic(truth.labels.size))
+    return {version: missing_instances(truth.labels, version=version) for version in METRIC_VERSIONS}
 
 
 def _compare(
-    submitted: SubmittedArray, truth: TruthArray, grid: Grid, kind: Kind, metric: str
-) -> tuple[Counts, tuple[str, ...]]:
+    submitted: SubmittedArray, truth: TruthArray, grid: Grid, kind: Kind
+) -> tuple[dict[str, Counts], tuple[str, ...]]:
     from organelle.submission import align
 
     prediction = align(submitted, grid, kind)
@@ -181,13 +186,14 @@ def _compare(
         prediction, labels = prediction * truth.mask, labels * truth.mask
     remarks = tuple(remarks_on(prediction, submitted, kind))
     if kind is Kind.SEMANTIC:
-        return score_semantic(prediction, labels), remarks
-    return score_instances(prediction, labels, grid.voxel_size_nm, version=metric), remarks
+        return dict.fromkeys(METRIC_VERSIONS, score_semantic(prediction, labels)), remarks
+    return dict(compare_instances(prediction, labels, grid.voxel_size_nm)), remarks
 
 
 def _row(
     planned: PlannedRow,
-    counts: Counts | None,
+    counts: dict[str, Counts],
+    metric: str,
     status: str,
     truth: TruthArray | None,
     remarks: tuple[str, ...],
@@ -198,10 +204,11 @@ def _row(
         crop_id=planned.crop_id,
         class_name=planned.class_name,
         kind=planned.kind,
-        counts=counts,
+        counts=counts.get(metric),
         status=status,
         num_voxels=truth.labels.size if truth else 0,
         voxel_size_nm=truth.voxel_size_nm if truth and is_missing else voxel_size,
         is_missing=is_missing,
         remarks=remarks,
+        by_version=counts,
     )

@@ -11,6 +11,7 @@ from rich.text import Text
 from organelle.classes import Kind
 from organelle.evaluate.records import SKIPPED, TRUTH_ERROR, UNREADABLE, Result
 from organelle.evaluate.words import label, notes
+from organelle.metrics import PanopticScore, Scores
 
 Baselines = Mapping[str, Mapping[str, float]]
 """Name of a baseline -> class -> score."""
@@ -46,12 +47,13 @@ def result_view(result: Result, *, baselines: Baselines | None = None) -> Render
 
 def class_table(result: Result, *, baselines: Baselines | None = None) -> Table:
     """One line per class of the truth."""
-    table = _table("Score per class", ["class", "score", *(baselines or {}), "", "F1", "Hausdorff", "IoU"])
+    heads = score_parts(result.scores)
+    table = _table("Score per class", ["class", "score", *(baselines or {}), "", *heads])
     shown = result.scores if baselines is None else result.strict_scores
     for name, score in shown.classes.items():
         others = [scores.get(name) for scores in (baselines or {}).values()]
         colour = _colour(score.score, others)
-        parts = [_number(getattr(score, part, None)) for part in ("f1", "hausdorff", "iou")]
+        parts = [_number(getattr(score, part, None)) for part in heads.values()]
         number = Text(_number(score.score), f"bold {colour}")
         table.add_row(name, number, *map(_number, others), _bar(score.score, colour), *parts)
     return table
@@ -71,6 +73,13 @@ def row_table(result: Result) -> Table:
         )
         last = row.crop_id
     return table
+
+
+def score_parts(scores: Scores) -> dict[str, str]:
+    """Heading -> attribute of what the scores of the classes are made of."""
+    if any(isinstance(score, PanopticScore) for score in scores.classes.values()):
+        return {"SQ": "sq", "RQ": "rq", "IoU": "iou"}
+    return {"F1": "f1", "Hausdorff": "hausdorff", "IoU": "iou"}
 
 
 def comparable_scores(result: Result) -> dict[str, float]:
@@ -104,6 +113,7 @@ def _overall(result: Result) -> Text:
         (f"{scores.overall:.4f}", "bold"),
         f"  (instances {scores.overall_instance:.4f}, semantic {scores.overall_semantic:.4f})",
         f"\n{done}, metric {result.provenance.metric}",
+        *(f"\nby metric {version}: {other.overall:.4f}" for version, other in result.other_scores.items()),
     )
 
 

@@ -1,36 +1,47 @@
 """The metric as pure functions: arrays in, small records out.
 
 One (crop, class) row is scored by `score_semantic` or `score_instances`, a row that was not handed in by
-`missing_semantic` or `missing_instances`; `pool` makes scores of all rows. Everything here follows metric
-version `2026-06` of the CellMap Segmentation Challenge, ties and quirks included.
+`missing_semantic` or `missing_instances`; `pool` makes scores of all rows. Version `2026-06` of the
+metric of the CellMap Segmentation Challenge is followed exactly, ties and quirks included; `METRIC_VERSIONS`
+names the others.
 """
 
 from organelle.metrics.components import connected_components
 from organelle.metrics.instances import (
     METRIC_VERSIONS,
     InstanceCounts,
+    ObjectCounts,
+    PanopticCounts,
+    compare_instances,
     hausdorff_term,
     missing_instances,
     require_version,
+    rescaled_term,
     score_instances,
     truth_ids,
 )
 from organelle.metrics.matched import matched_labels
 from organelle.metrics.matching import Match, crop_is_flooded, flood_limit, match_objects, most_components
 from organelle.metrics.overlap import Overlap, overlap_table
-from organelle.metrics.pooling import InstanceScore, Scores, SemanticScore, pool
+from organelle.metrics.pooling import Counts, InstanceScore, PanopticScore, Score, Scores, SemanticScore, pool
 from organelle.metrics.semantic import SemanticCounts, missing_semantic, score_semantic
 from organelle.metrics.surface import hausdorff_distance, hausdorff_distances
 
 __all__ = [
     "METRIC_VERSIONS",
+    "Counts",
     "InstanceCounts",
     "InstanceScore",
     "Match",
+    "ObjectCounts",
     "Overlap",
+    "PanopticCounts",
+    "PanopticScore",
+    "Score",
     "Scores",
     "SemanticCounts",
     "SemanticScore",
+    "compare_instances",
     "connected_components",
     "crop_is_flooded",
     "flood_limit",
@@ -45,6 +56,7 @@ __all__ = [
     "overlap_table",
     "pool",
     "require_version",
+    "rescaled_term",
     "score_instances",
     "score_semantic",
     "truth_ids",

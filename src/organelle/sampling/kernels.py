@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # numba itself says nothing of types
-    from collections.abc import Callable
-
-    Loop = TypeVar("Loop")
-
-    def njit(**options: Any) -> Callable[[Loop], Loop]:
-        """Compile a loop."""
-
-else:
-    from numba import njit
+from organelle.metrics.compiled import njit
 
 
 @njit(nogil=True, cache=True)

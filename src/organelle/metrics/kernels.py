@@ -1,0 +1,486 @@
+"""The loops over voxels behind the metric, compiled; all release the interpreter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from organelle.metrics.compiled import njit
+
+Array = NDArray[Any]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Int = Any
+"""A whole number of whichever type numba gives it."""
+Float = Any
+
+NEAR = 32
+"""So many voxels around each stray voxel are looked at, nearest first."""
+
+SAMPLE = 64
+"""One in so many stray voxels is asked first; of many of them, about so many in all."""
+
+SKIPPED = 4
+"""After a voxel with nothing near, so many voxels to its right are taken to be far, too."""
+
+
+@njit(nogil=True, cache=True)
+def tally(truth: Array, components: Array, n_truth: int, n_components: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Sizes and common voxels of all labels of two flat volumes, from one pass over runs of equal voxels.
+
+    Returns:
+        Voxels per truth id and per component (background: 0); keys `truth * (n_components + 1) +
+        component` of all pairs that share a voxel, unsorted, and how many they share.
+    """
+    truth_sizes, sizes = np.zeros(n_truth + 1, np.int64), np.zeros(n_components + 1, np.int64)
+    mask = np.int64(1023)
+    keys, counts = np.zeros(mask + 1, np.int64), np.zeros(mask + 1, np.int64)
+    used, slot, last, i = 0, np.int64(0), np.int64(0), 0
+    while i < truth.size:
+        t, c, start = truth[i], components[i], i
+        i += 1
+        while i < truth.size and truth[i] == t and components[i] == c:
+            i += 1
+        if t:
+            truth_sizes[t] += i - start
+        if c:
+            sizes[c] += i - start
+        if t and c:
+            key = np.int64(t) * (n_components + 1) + np.int64(c)
+            if key != last:
+                last, slot = key, _slot(keys, mask, key)
+                if keys[slot] == 0:
+                    keys[slot] = key
+                    used += 1
+                    if 2 * used > mask:
+                        keys, counts, mask = _larger(keys, counts)
+                        slot = _slot(keys, mask, key)
+            counts[slot] += i - start
+    there = keys > 0
+    return truth_sizes, sizes, keys[there], counts[there]
+
+
+@njit(nogil=True, cache=True)
+def _slot(keys: Ints, mask: Int, key: Int) -> Int:
+    """Where `key` is, or may be put (Fibonacci hashing, then one step at a time)."""
+    place = (key * np.int64(-7046029254386353131) >> 20) & mask
+    while keys[place] != 0 and keys[place] != key:
+        place = (place + 1) & mask
+    return place
+
+
+@njit(nogil=True, cache=True)
+def _larger(keys: Ints, counts: Ints) -> tuple[Ints, Ints, Int]:
+    mask = np.int64(2 * len(keys) - 1)
+    new_keys, new_counts = np.zeros(mask + 1, np.int64), np.zeros(mask + 1, np.int64)
+    for i in range(len(keys)):
+        if keys[i]:
+            place = _slot(new_keys, mask, keys[i])
+            new_keys[place], new_counts[place] = keys[i], counts[i]
+    return new_keys, new_counts, mask
+
+
+@njit(nogil=True, cache=True)
+def list_strays(
+    truth: Array, components: Array, new: Array, first: Ints, second: Ints, places: Array
+) -> None:
+    """Write down where a voxel belongs to an object on one side only.
+
+    Args:
+        truth: flat ids.
+        components: flat numbers.
+        new: id that each component stands for; 0 for none.
+        first: per id the next free entry of `places` for voxels of truth alone, or -1; is moved on.
+        second: the same for voxels of the prediction alone.
+        places: receives indices of flat voxels, ascending per list.
+    """
+    for i in range(truth.size):
+        t, r = np.int64(truth[i]), np.int64(new[components[i]])
+        if t != r:
+            if first[t] >= 0:
+                places[first[t]] = i
+                first[t] += 1
+            if second[r] >= 0:
+                places[second[r]] = i
+                second[r] += 1
+
+
+@njit(nogil=True, cache=True)
+def near_squares(
+    goal: Array,
+    meaning: Array,
+    ids: Ints,
+    places: Array,
+    starts: Ints,
+    ends: Ints,
+    size: Floats,
+    ring: Ints,
+    ring_squares: Floats,
+    cap: float,
+    squares: Floats,
+) -> Ints:
+    """Raise `squares` to the largest squared distance from stray voxels to what is near them.
+
+    Args:
+        goal: labels z, y, x.
+        meaning: the id of each label.
+        ids: the objects; each has a voxel in `goal`.
+        places: lists of flat voxels, ascending, one per object; each is overwritten from its start by
+            those with no voxel of the object in the ring.
+        starts: [object] where its list starts.
+        ends: [object] where it ends.
+        size: of a voxel, in nm.
+        ring: offsets z, y, x of all voxels up to some distance, nearest first.
+        ring_squares: their squared distances.
+        cap: squared distance beyond which nothing matters.
+        squares: [object] what is known already; receives the answers, nm^2.
+
+    Returns:
+        [object] how many far voxels now start each list.
+    """
+    far = np.zeros(len(ids), np.int64)
+    for i in range(len(ids)):
+        if squares[i] < cap and ends[i] > starts[i]:
+            strays = places[starts[i] : ends[i]]
+            far[i], squares[i] = _near(strays, goal, meaning, ids[i], size, ring, ring_squares, squares[i])
+            squares[i] = min(squares[i], cap)
+    return far
+
+
+@njit(nogil=True, cache=True)
+def _near(
+    places: Array,
+    goal: Array,
+    meaning: Array,
+    label: Int,
+    size: Floats,
+    ring: Ints,
+    ring_squares: Floats,
+    most: Float,
+) -> tuple[Int, Float]:
+    """`near_squares` for one object: how many voxels are far, and the largest square of the others."""
+    depth, height, width = goal.shape
+    place, n_far, skip, near = np.empty(3, np.int64), 0, np.int64(-1), min(NEAR, len(ring))
+    step = max(SAMPLE, places.size // SAMPLE)
+    for k in range(step // 2, places.size, step):  # a good first guess rules most of the others out
+        _decode(places[k], height, width, place)
+        most = max(most, _around(place, most, goal, meaning, label, ring, ring_squares))
+    probes = _probes(most, size)
+    for k in range(places.size):
+        i = np.int64(places[k])
+        if i < skip:
+            places[n_far] = i
+            n_far += 1
+            continue
+        _decode(i, height, width, place)
+        if _probed(place, probes, goal, meaning, label):
+            continue
+        z, y, x = place[0], place[1], place[2]
+        found = False
+        for o in range(near):
+            a, b, c = z + ring[o, 0], y + ring[o, 1], x + ring[o, 2]
+            if 0 <= a < depth and 0 <= b < height and 0 <= c < width and meaning[goal[a, b, c]] == label:
+                found = True
+                if ring_squares[o] > most:
+                    most = ring_squares[o]
+                    probes = _probes(most, size)
+                break
+        if not found:
+            places[n_far] = i
+            n_far += 1
+            skip = i + SKIPPED
+    return n_far, most
+
+
+@njit(nogil=True, cache=True)
+def list_blocks(labels: Array, meaning: Array, wanted: Array, edges: Ints, grid: Ints) -> tuple[Ints, Ints]:
+    """In which blocks of the volume each object lies.
+
+    Args:
+        labels: z, y, x.
+        meaning: the id of each label.
+        wanted: [id] whether to list it.
+        edges: of a block, in voxels.
+        grid: blocks per axis.
+
+    Returns:
+        First entry of each id (and the end of the last), and numbers of blocks, ascending.
+    """
+    seen = np.full(grid[0] * grid[1] * grid[2], -1, np.int64)
+    ids, blocks, n = np.empty(1024, np.int64), np.empty(1024, np.int64), 0
+    starts = np.zeros(len(wanted) + 1, np.int64)
+    for z in range(labels.shape[0]):
+        for y in range(labels.shape[1]):
+            row = (z // edges[0] * grid[1] + y // edges[1]) * grid[2]
+            x = 0
+            while x < labels.shape[2]:
+                value, first = labels[z, y, x], x
+                x += 1
+                while x < labels.shape[2] and labels[z, y, x] == value:
+                    x += 1
+                label = np.int64(meaning[value])
+                if not wanted[label]:
+                    continue
+                for block in range(row + first // edges[2], row + (x - 1) // edges[2] + 1):
+                    if seen[block] != label:
+                        seen[block] = label
+                        if n == len(ids):
+                            ids, blocks = _longer(ids), _longer(blocks)
+                        ids[n], blocks[n] = label, block
+                        starts[label + 1] += 1
+                        n += 1
+    starts = np.cumsum(starts)
+    next_entry, ordered = starts.copy(), np.empty(n, np.int64)
+    for i in range(n):
+        ordered[next_entry[ids[i]]] = blocks[i]
+        next_entry[ids[i]] += 1
+    n = 0
+    for label in range(len(wanted)):  # a block that two objects share may be there several times
+        own = np.sort(ordered[starts[label] : starts[label + 1]])
+        starts[label] = n
+        for i in range(len(own)):
+            if i == 0 or own[i] != own[i - 1]:
+                ordered[n] = own[i]
+                n += 1
+    starts[len(wanted)] = n
+    return starts, ordered[:n]
+
+
+@njit(nogil=True, cache=True)
+def _longer(values: Ints) -> Ints:
+    longer = np.empty(2 * len(values), np.int64)
+    longer[: len(values)] = values
+    return longer
+
+
+@njit(nogil=True, cache=True)
+def far_squares(
+    goal: Array,
+    meaning: Array,
+    ids: Ints,
+    places: Array,
+    starts: Ints,
+    far: Ints,
+    size: Floats,
+    ring: Ints,
+    ring_squares: Floats,
+    block_starts: Ints,
+    blocks: Ints,
+    edges: Ints,
+    grid: Ints,
+    cap: float,
+    squares: Floats,
+) -> None:
+    """Raise `squares` by what `near_squares` found far; arguments as there and in `list_blocks`."""
+    for i in range(len(ids)):
+        if far[i] and squares[i] < cap:
+            own = blocks[block_starts[ids[i]] : block_starts[ids[i] + 1]]
+            strays = places[starts[i] : starts[i] + far[i]]
+            squares[i] = _far(
+                strays, goal, meaning, ids[i], size, ring, ring_squares, own, edges, grid, squares[i], cap
+            )
+
+
+@njit(nogil=True, cache=True)
+def _far(
+    places: Array,
+    goal: Array,
+    meaning: Array,
+    label: Int,
+    size: Floats,
+    ring: Ints,
+    ring_squares: Floats,
+    blocks: Ints,
+    edges: Ints,
+    grid: Ints,
+    most: Float,
+    cap: Float,
+) -> Float:
+    """The largest squared distance of one object's far voxels, asked block by block.
+
+    A distance changes no more than the way walked, so that one answer rules out the voxels around it.
+    """
+    height, width = goal.shape[1:]
+    place, scout = np.empty(3, np.int64), np.empty(3, np.int64)
+    step = max(SAMPLE, places.size // SAMPLE)
+    for k in range(step // 2, places.size, step):
+        _decode(places[k], height, width, place)
+        most = max(
+            most, _distance(place, most, goal, meaning, label, size, ring, ring_squares, blocks, edges, grid)
+        )
+        if most >= cap:
+            return cap
+    low, high = _bounds(places, height, width)
+    cells = (high - low) // edges + 1
+    scouts = np.full(cells[0] * cells[1] * cells[2], -1, np.int64)
+    distances = np.empty(len(scouts))
+    bound, probes = np.sqrt(most), _probes(most, size)
+    for k in range(len(places)):
+        _decode(places[k], height, width, place)
+        if _probed(place, probes, goal, meaning, label):
+            continue
+        cell = _cell(place, low, edges, cells)
+        if scouts[cell] >= 0:
+            _decode(scouts[cell], height, width, scout)
+            if distances[cell] + _apart(place, scout, size) <= bound:
+                continue
+        square = _distance(place, most, goal, meaning, label, size, ring, ring_squares, blocks, edges, grid)
+        scouts[cell], distances[cell] = places[k], np.sqrt(square)
+        if square > most:
+            most, bound, probes = square, np.sqrt(square), _probes(square, size)
+            if most >= cap:
+                return cap
+    return most
+
+
+@njit(nogil=True, cache=True)
+def _distance(
+    place: Ints,
+    enough: Float,
+    goal: Array,
+    meaning: Array,
+    label: Int,
+    size: Floats,
+    ring: Ints,
+    ring_squares: Floats,
+    blocks: Ints,
+    edges: Ints,
+    grid: Ints,
+) -> Float:
+    """Squared distance to the object's nearest voxel, or to any that is no farther than `enough`."""
+    square = _around(place, enough, goal, meaning, label, ring, ring_squares)
+    if square >= 0:
+        return square
+    first, least = blocks[0], np.inf
+    for k in range(len(blocks)):
+        reach = _to_block(place, blocks[k], edges, grid, size)
+        if reach < least:
+            first, least = blocks[k], reach
+    best = _within(place, first, edges, grid, goal, meaning, label, size, np.inf)
+    for k in range(len(blocks)):
+        if best <= enough:
+            break
+        if _to_block(place, blocks[k], edges, grid, size) < best:
+            best = _within(place, blocks[k], edges, grid, goal, meaning, label, size, best)
+    return best
+
+
+@njit(nogil=True, cache=True)
+def _to_block(place: Ints, block: Int, edges: Ints, grid: Ints, size: Floats) -> Float:
+    """Squared distance to the nearest place that a voxel of the block can have."""
+    total, rest = 0.0, block
+    for axis in (2, 1, 0):
+        low = rest % grid[axis] * edges[axis]
+        rest //= grid[axis]
+        away = max(low - place[axis], place[axis] - (low + edges[axis] - 1), 0) * size[axis]
+        total += away * away
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _within(
+    place: Ints,
+    block: Int,
+    edges: Ints,
+    grid: Ints,
+    goal: Array,
+    meaning: Array,
+    label: Int,
+    size: Floats,
+    best: Float,
+) -> Float:
+    """The smaller of `best` and the squared distance to the object's nearest voxel in the block."""
+    c, b, a = block % grid[2], block // grid[2] % grid[1], block // grid[2] // grid[1]
+    for z in range(a * edges[0], min((a + 1) * edges[0], goal.shape[0])):
+        dz = ((z - place[0]) * size[0]) ** 2
+        for y in range(b * edges[1], min((b + 1) * edges[1], goal.shape[1])):
+            dy = dz + ((y - place[1]) * size[1]) ** 2
+            if dy >= best:
+                continue
+            for x in range(c * edges[2], min((c + 1) * edges[2], goal.shape[2])):
+                if meaning[goal[z, y, x]] == label:
+                    best = min(best, dy + ((x - place[2]) * size[2]) ** 2)
+    return best
+
+
+@njit(nogil=True, cache=True)
+def _probes(enough: Float, size: Floats) -> Ints:
+    """Steps (z, y, x) along the axes that lead no farther than `enough`: all the way, a half, a quarter."""
+    probes, n = np.zeros((18, 3), np.int64), 0
+    for axis in (2, 1, 0):  # what lies along x is in the cache already
+        for part in (1, 2, 4):
+            step = np.int64(np.sqrt(enough) / (part * size[axis]))
+            while step > 0 and (step * size[axis]) ** 2 > enough:
+                step -= 1
+            if step > 0:
+                probes[n, axis], probes[n + 1, axis] = step, -step
+                n += 2
+    return probes[:n]
+
+
+@njit(nogil=True, cache=True)
+def _probed(place: Ints, probes: Ints, goal: Array, meaning: Array, label: Int) -> bool:
+    """Whether one of the steps leads to the object."""
+    depth, height, width = goal.shape
+    for o in range(len(probes)):
+        a, b, c = place[0] + probes[o, 0], place[1] + probes[o, 1], place[2] + probes[o, 2]
+        if 0 <= a < depth and 0 <= b < height and 0 <= c < width and meaning[goal[a, b, c]] == label:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _around(
+    place: Ints, enough: Float, goal: Array, meaning: Array, label: Int, ring: Ints, ring_squares: Floats
+) -> Float:
+    """Squared distance to the nearest voxel of the object if it lies in the ring, else -1.
+
+    Or to any voxel that is no farther than `enough`: those are looked at from the outside in, since the
+    object is rather there.
+    """
+    z, y, x = place[0], place[1], place[2]
+    depth, height, width = goal.shape
+    inner = np.searchsorted(ring_squares, enough, side="right")
+    for o in range(inner - 1, -1, -1):
+        a, b, c = z + ring[o, 0], y + ring[o, 1], x + ring[o, 2]
+        if 0 <= a < depth and 0 <= b < height and 0 <= c < width and meaning[goal[a, b, c]] == label:
+            return ring_squares[o]
+    for o in range(inner, len(ring)):
+        a, b, c = z + ring[o, 0], y + ring[o, 1], x + ring[o, 2]
+        if 0 <= a < depth and 0 <= b < height and 0 <= c < width and meaning[goal[a, b, c]] == label:
+            return ring_squares[o]
+    return -1.0
+
+
+@njit(nogil=True, cache=True)
+def _decode(i: Int, height: Int, width: Int, out: Ints) -> None:
+    rest = np.int64(i) // width
+    out[0], out[1], out[2] = rest // height, rest % height, np.int64(i) % width
+
+
+@njit(nogil=True, cache=True)
+def _cell(place: Ints, low: Ints, edges: Ints, cells: Ints) -> Int:
+    z, y = (place[0] - low[0]) // edges[0], (place[1] - low[1]) // edges[1]
+    return (z * cells[1] + y) * cells[2] + (place[2] - low[2]) // edges[2]
+
+
+@njit(nogil=True, cache=True)
+def _apart(a: Ints, b: Ints, size: Floats) -> Float:
+    """Distance in nm, a little more so that rounding rules nothing out."""
+    total = 0.0
+    for axis in range(3):
+        total += ((a[axis] - b[axis]) * size[axis]) ** 2
+    return np.sqrt(total) * (1 + 1e-9)
+
+
+@njit(nogil=True, cache=True)
+def _bounds(places: Array, height: Int, width: Int) -> tuple[Ints, Ints]:
+    low, high = np.full(3, np.iinfo(np.int64).max, np.int64), np.full(3, -1, np.int64)
+    place = np.empty(3, np.int64)
+    for k in range(len(places)):
+        _decode(places[k], height, width, place)
+        for axis in range(3):
+            low[axis], high[axis] = min(low[axis], place[axis]), max(high[axis], place[axis])
+    return low, high
