@@ -14,13 +14,12 @@ from organelle.classes import Kind
 from organelle.errors import SubmissionError
 from organelle.files import refuse_existing, whole
 from organelle.geometry import Box
-from organelle.pack.archive import ZarrZip
 from organelle.pack.plan import PackPlan, PlannedRow, open_source, plan_pack
 from organelle.pack.records import PackedRow, PackReport
 from organelle.pack.settings import PackSettings
 from organelle.pack.source import slabs
 from organelle.progress import track
-from organelle.submission import validate
+from organelle.submission import ZarrZip, validate
 
 FLAGGED_IDS = 1 << 24
 """Up to this id, distinct ids are counted with one flag each; beyond it they are sorted."""
@@ -48,8 +47,10 @@ def pack(
     """
     refuse_existing(out, overwrite=overwrite)
     plan = plan_pack(catalog, work)
+    stored = settings or PackSettings()
     with whole(out, overwrite=overwrite) as part:
-        with ZarrZip(part, settings or PackSettings()) as archive, ThreadPoolExecutor(workers) as pool:
+        archive = ZarrZip(part, chunk_voxels=stored.chunk_voxels, compression_level=stored.compression_level)
+        with archive, ThreadPoolExecutor(workers) as pool:
             rows = tuple(_pack_rows(archive, pool, plan))
         _check(part, catalog)
     return PackReport(Path(out), rows)

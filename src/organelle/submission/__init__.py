@@ -6,6 +6,7 @@ from organelle.submission.problems import Problem, ProblemError, Report
 from organelle.submission.reader import Submission, open_stored, open_submission
 from organelle.submission.stored import StoredArray, SubmittedArray
 from organelle.submission.validator import validate
+from organelle.submission.zarr_zip import ZarrZip
 
 __all__ = [
     "Limits",
@@ -15,6 +16,7 @@ __all__ = [
     "StoredArray",
     "Submission",
     "SubmittedArray",
+    "ZarrZip",
     "align",
     "align_array",
     "open_stored",
