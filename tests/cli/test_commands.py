@@ -149,6 +149,26 @@ def test_a_score_at_home(csc: Csc, walked: Path, tiny_challenge: Path, tmp_path:
     assert csc(*make, "-O")[0] == 0
 
 
+def test_a_rehearsal(csc: Csc, tiny_challenge: Path, tmp_path: Path) -> None:
+    here, truth = ["--catalog", tiny_challenge], ["-t", tiny_challenge / "truth.zarr"]
+    perfect, usual, result = tmp_path / "perfect.zip", tmp_path / "usual.zip", tmp_path / "result.json"
+    status, out, err = csc("simulate", *truth, "--out", usual, "--seed", "1", *here)
+    assert status == 0, err
+    assert "expected of metric 2026-06" in out
+    assert "noise" in out
+    status, out, err = csc("simulate", *truth, "--out", perfect, "--only", *here)
+    assert status == 0, err
+    assert "noise" not in out
+    for file in (perfect, usual):
+        assert csc("validate", file, *here)[0] == 0
+        assert csc("evaluate", "-s", file, *truth, "-r", result, "-O", *here)[0] == 0
+        score = json.loads(result.read_text())["overall_score"]
+        assert (score > 0.99) == (file == perfect)
+    status, _, err = csc("simulate", *truth, "--out", usual, *here)
+    assert status == 1, "a submission was overwritten unasked"
+    assert "usual.zip exists" in err
+
+
 def test_the_real_challenge_is_the_default(csc: Csc) -> None:
     status, out, _ = csc("get-counts", "-c", "mito,er")
     assert status == 0
@@ -188,6 +208,9 @@ def test_version_and_help(csc: Csc) -> None:
         (["make-truth", "-c", "111", "-o", "home"], "csc fetch-data --crops 111"),
         (["make-truth", "-c", "999", "-o", "home"], "crop 999 is not in the catalog"),
         (["make-truth", "-c", "111", "-o", "home", "--classes", "mitos"], "nearest: mito"),
+        (["simulate", "-t", "truth.zarr", "--out", "x.zip"], "truth.zarr"),
+        (["simulate", "-t", "t", "--out", "x.zip", "--missing", "2"], "a share lies between 0 and 1"),
+        (["simulate", "-t", "t", "--out", "x.zip", "--missing", "0.9"], "+ missing 0.9 is 1.4"),
         (["demo", "--data", "nowhere", "--work", "w"], "nowhere"),
         (["fetch-data", "--source", "nowhere", "-c", "1"], "nowhere"),
     ],

@@ -16,6 +16,7 @@ from organelle.cli.make_truth import make_truth
 from organelle.cli.pack_results import pack_results
 from organelle.cli.predict import predict
 from organelle.cli.process import process
+from organelle.cli.simulate import simulate
 from organelle.cli.train import train
 from organelle.cli.validate import validate
 
@@ -36,6 +37,7 @@ app.command("pack-results")(pack_results)
 app.command("validate")(validate)
 app.command("make-truth")(make_truth)
 app.command("evaluate")(evaluate)
+app.command("simulate")(simulate)
 app.command("demo")(demo)
 
 

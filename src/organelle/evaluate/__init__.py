@@ -19,6 +19,14 @@ from organelle.evaluate.scoring import (
     score_row,
     score_rows,
 )
+from organelle.evaluate.simulate import simulate
+from organelle.evaluate.simulate_report import (
+    ErrorCount,
+    ExpectedCounts,
+    SimulatedErrors,
+    SimulatedRow,
+    SimulateReport,
+)
 from organelle.evaluate.table import (
     Baselines,
     class_table,
@@ -35,11 +43,16 @@ from organelle.evaluate.words import describe
 __all__ = [
     "INSTANCE_CLASSES",
     "Baselines",
+    "ErrorCount",
+    "ExpectedCounts",
     "LeftOut",
     "PlannedRow",
     "Provenance",
     "Result",
     "Row",
+    "SimulateReport",
+    "SimulatedErrors",
+    "SimulatedRow",
     "Source",
     "Truth",
     "TruthArray",
@@ -60,6 +73,7 @@ __all__ = [
     "row_table",
     "score_row",
     "score_rows",
+    "simulate",
     "write_report",
     "write_result",
 ]
