@@ -41,9 +41,11 @@ def cut(mask: Array, voxel_size_nm: Nm) -> tuple[Array, Array] | None:
     The plane lies across the longest axis that has voxels on both sides of it, at the median voxel. None
     if there is no such axis.
     """
-    place = np.argwhere(mask)
-    for axis in np.argsort(-np.ptp(place, axis=0) * voxel_size_nm, kind="stable"):
-        middle = int(np.median(place[:, axis]))
+    profiles = [mask.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+    lengths = [np.ptp(np.flatnonzero(profile)) for profile in profiles]
+    for axis in np.argsort(-np.multiply(lengths, voxel_size_nm), kind="stable"):
+        volume = np.cumsum(profiles[axis])
+        middle = int(np.searchsorted(volume, volume[-1] / 2))
         along = np.arange(mask.shape[axis]).reshape([-1 if a == axis else 1 for a in range(3)])
         near, far = mask & (along < middle), mask & (along > middle)
         if near.any() and far.any():
@@ -93,7 +95,8 @@ class AlteredLabels:
     def __init__(self, truth: Array, known: Array | None, voxel_size_nm: Nm) -> None:
         components, count = connected_components(truth)
         owner = np.zeros(count + 1, np.int64)
-        owner[components] = truth
+        for numbers, values in zip(components, truth, strict=True):
+            owner[numbers] = values
         self.pieces = np.bincount(owner[1:], minlength=1)
         self.ids = np.flatnonzero(self.pieces)
         self.labels = truth.astype(np.min_scalar_type(int(self.ids.max(initial=0)) + 2 * len(self.ids) + 1))

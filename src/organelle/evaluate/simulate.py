@@ -36,7 +36,7 @@ def simulate(
 
     Every row of the test table is in it; rows without truth are zeros, and so are voxels that the truth's
     mask takes out of the score. Each row draws from a generator of its own, seeded by `seed`, crop and
-    class: the same input gives the same bytes, and other rows change nothing. Memory: one row, some eight
+    class: the same input gives the same bytes, and other rows change nothing. Memory: one row, some ten
     bytes a voxel beside its truth.
 
     Args:
