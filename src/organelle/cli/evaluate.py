@@ -25,7 +25,9 @@ def evaluate(
     instance_classes: Annotated[
         str | None, typer.Option("--instance-classes", "-ic", help="Classes to score as objects.")
     ] = None,
-    metric: Annotated[str, typer.Option("--metric", help="Version of the metric.")] = "2026-06",
+    metric: Annotated[
+        str, typer.Option("--metric", help="Version that comes first: 2026-06, 2026-07, pq.")
+    ] = "2026-06",
     overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
     data: Annotated[

@@ -8,6 +8,7 @@
     write_report(result, "report.html", catalog=..., data=..., truth=..., submission=...)
 """
 
+from organelle.evaluate.compare import Comparison, Difference, compare, comparison_table
 from organelle.evaluate.output import extended_path, extended_record, public_record, write_result
 from organelle.evaluate.records import Provenance, Result, Row, Source
 from organelle.evaluate.report import write_report
@@ -43,6 +44,8 @@ from organelle.evaluate.words import describe
 __all__ = [
     "INSTANCE_CLASSES",
     "Baselines",
+    "Comparison",
+    "Difference",
     "ErrorCount",
     "ExpectedCounts",
     "LeftOut",
@@ -60,6 +63,8 @@ __all__ = [
     "TruthRow",
     "class_table",
     "comparable_scores",
+    "compare",
+    "comparison_table",
     "describe",
     "evaluate",
     "extended_path",

@@ -236,16 +236,16 @@ def list_blocks(labels: Array, meaning: Array, wanted: Array, edges: Ints, grid:
     for i in range(n):
         ordered[next_entry[ids[i]]] = blocks[i]
         next_entry[ids[i]] += 1
-    n = 0
+    kept = 0
     for label in range(len(wanted)):  # a block that two objects share may be there several times
         own = np.sort(ordered[starts[label] : starts[label + 1]])
-        starts[label] = n
+        starts[label] = kept
         for i in range(len(own)):
             if i == 0 or own[i] != own[i - 1]:
-                ordered[n] = own[i]
-                n += 1
-    starts[len(wanted)] = n
-    return starts, ordered[:n]
+                ordered[kept] = own[i]
+                kept += 1
+    starts[len(wanted)] = kept
+    return starts, ordered[:kept]
 
 
 @njit(nogil=True, cache=True)
