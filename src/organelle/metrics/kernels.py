@@ -237,9 +237,9 @@ def list_blocks(labels: Array, meaning: Array, wanted: Array, edges: Ints, grid:
         ordered[next_entry[ids[i]]] = blocks[i]
         next_entry[ids[i]] += 1
     kept = 0
-    for label in range(len(wanted)):  # a block that two objects share may be there several times
-        own = np.sort(ordered[starts[label] : starts[label + 1]])
-        starts[label] = kept
+    for which in range(len(wanted)):  # a block that two objects share may be there several times
+        own = np.sort(ordered[starts[which] : starts[which + 1]])
+        starts[which] = kept
         for i in range(len(own)):
             if i == 0 or own[i] != own[i - 1]:
                 ordered[kept] = own[i]
