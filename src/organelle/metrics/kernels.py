@@ -110,6 +110,7 @@ def list_strays(
 @njit(nogil=True, cache=True)
 def near_squares(
     goal: Array,
+    shape: Ints,
     meaning: Array,
     ids: Ints,
     places: Array,
@@ -117,6 +118,8 @@ def near_squares(
     ends: Ints,
     size: Floats,
     ring: Ints,
+    jumps: Ints,
+    reach: Ints,
     ring_squares: Floats,
     cap: float,
     squares: Floats,
@@ -124,16 +127,19 @@ def near_squares(
     """Raise `squares` to the largest squared distance from stray voxels to what is near them.
 
     Args:
-        goal: labels z, y, x.
+        goal: flat labels.
+        shape: z, y, x.
         meaning: the id of each label.
         ids: the objects; each has a voxel in `goal`.
         places: lists of flat voxels, ascending, one per object; each is overwritten from its start by
-            those with no voxel of the object in the ring.
+            those with no voxel of the object near them.
         starts: [object] where its list starts.
         ends: [object] where it ends.
         size: of a voxel, in nm.
         ring: offsets z, y, x of all voxels up to some distance, nearest first.
-        ring_squares: their squared distances.
+        jumps: the same for flat voxels.
+        reach: largest offset per axis.
+        ring_squares: squared distances of the ring.
         cap: squared distance beyond which nothing matters.
         squares: [object] what is known already; receives the answers, nm^2.
 
@@ -144,7 +150,9 @@ def near_squares(
     for i in range(len(ids)):
         if squares[i] < cap and ends[i] > starts[i]:
             strays = places[starts[i] : ends[i]]
-            far[i], squares[i] = _near(strays, goal, meaning, ids[i], size, ring, ring_squares, squares[i])
+            far[i], squares[i] = _near(
+                strays, goal, shape, meaning, ids[i], size, ring, jumps, reach, ring_squares, squares[i]
+            )
             squares[i] = min(squares[i], cap)
     return far
 
@@ -153,44 +161,39 @@ def near_squares(
 def _near(
     places: Array,
     goal: Array,
+    shape: Ints,
     meaning: Array,
     label: Int,
     size: Floats,
     ring: Ints,
+    jumps: Ints,
+    reach: Ints,
     ring_squares: Floats,
     most: Float,
 ) -> tuple[Int, Float]:
     """`near_squares` for one object: how many voxels are far, and the largest square of the others."""
-    depth, height, width = goal.shape
-    place, n_far, skip, near = np.empty(3, np.int64), 0, np.int64(-1), min(NEAR, len(ring))
+    n_far, skip, near = 0, np.int64(-1), min(NEAR, len(ring))
     step = max(SAMPLE, places.size // SAMPLE)
     for k in range(step // 2, places.size, step):  # a good first guess rules most of the others out
-        _decode(places[k], height, width, place)
-        most = max(most, _around(place, most, goal, meaning, label, ring, ring_squares))
-    probes = _probes(most, size)
+        i = np.int64(places[k])
+        most = max(most, _around(i, most, goal, shape, meaning, label, ring, jumps, reach, ring_squares))
+    probes, leaps, span = _probes(most, size, shape)
     for k in range(places.size):
         i = np.int64(places[k])
         if i < skip:
             places[n_far] = i
             n_far += 1
             continue
-        _decode(i, height, width, place)
-        if _probed(place, probes, goal, meaning, label):
+        if _seek(i, goal, shape, meaning, label, probes, leaps, span, 0, len(probes), 1) >= 0:
             continue
-        z, y, x = place[0], place[1], place[2]
-        found = False
-        for o in range(near):
-            a, b, c = z + ring[o, 0], y + ring[o, 1], x + ring[o, 2]
-            if 0 <= a < depth and 0 <= b < height and 0 <= c < width and meaning[goal[a, b, c]] == label:
-                found = True
-                if ring_squares[o] > most:
-                    most = ring_squares[o]
-                    probes = _probes(most, size)
-                break
-        if not found:
+        o = _seek(i, goal, shape, meaning, label, ring, jumps, reach, 0, near, 1)
+        if o < 0:
             places[n_far] = i
             n_far += 1
             skip = i + SKIPPED
+        elif ring_squares[o] > most:
+            most = ring_squares[o]
+            probes, leaps, span = _probes(most, size, shape)
     return n_far, most
 
 
@@ -258,6 +261,7 @@ def _longer(values: Ints) -> Ints:
 @njit(nogil=True, cache=True)
 def far_squares(
     goal: Array,
+    shape: Ints,
     meaning: Array,
     ids: Ints,
     places: Array,
@@ -265,6 +269,8 @@ def far_squares(
     far: Ints,
     size: Floats,
     ring: Ints,
+    jumps: Ints,
+    reach: Ints,
     ring_squares: Floats,
     block_starts: Ints,
     blocks: Ints,
@@ -279,7 +285,21 @@ def far_squares(
             own = blocks[block_starts[ids[i]] : block_starts[ids[i] + 1]]
             strays = places[starts[i] : starts[i] + far[i]]
             squares[i] = _far(
-                strays, goal, meaning, ids[i], size, ring, ring_squares, own, edges, grid, squares[i], cap
+                strays,
+                goal,
+                shape,
+                meaning,
+                ids[i],
+                size,
+                ring,
+                jumps,
+                reach,
+                ring_squares,
+                own,
+                edges,
+                grid,
+                squares[i],
+                cap,
             )
 
 
@@ -287,10 +307,13 @@ def far_squares(
 def _far(
     places: Array,
     goal: Array,
+    shape: Ints,
     meaning: Array,
     label: Int,
     size: Floats,
     ring: Ints,
+    jumps: Ints,
+    reach: Ints,
     ring_squares: Floats,
     blocks: Ints,
     edges: Ints,
@@ -302,68 +325,63 @@ def _far(
 
     A distance changes no more than the way walked, so that one answer rules out the voxels around it.
     """
-    height, width = goal.shape[1:]
+    height, width = shape[1], shape[2]
     place, scout = np.empty(3, np.int64), np.empty(3, np.int64)
-    step = max(SAMPLE, places.size // SAMPLE)
-    for k in range(step // 2, places.size, step):
-        _decode(places[k], height, width, place)
-        most = max(
-            most, _distance(place, most, goal, meaning, label, size, ring, ring_squares, blocks, edges, grid)
-        )
-        if most >= cap:
-            return cap
     low, high = _bounds(places, height, width)
     cells = (high - low) // edges + 1
     scouts = np.full(cells[0] * cells[1] * cells[2], -1, np.int64)
     distances = np.empty(len(scouts))
-    bound, probes = np.sqrt(most), _probes(most, size)
-    for k in range(len(places)):
-        _decode(places[k], height, width, place)
-        if _probed(place, probes, goal, meaning, label):
-            continue
-        cell = _cell(place, low, edges, cells)
-        if scouts[cell] >= 0:
-            _decode(scouts[cell], height, width, scout)
-            if distances[cell] + _apart(place, scout, size) <= bound:
+    sample = max(SAMPLE, places.size // SAMPLE)
+    for step in (sample, 1):
+        bound = np.sqrt(most)
+        probes, leaps, span = _probes(most, size, shape)
+        for k in range(step // 2, len(places), step):
+            i = np.int64(places[k])
+            if _seek(i, goal, shape, meaning, label, probes, leaps, span, 0, len(probes), 1) >= 0:
                 continue
-        square = _distance(place, most, goal, meaning, label, size, ring, ring_squares, blocks, edges, grid)
-        scouts[cell], distances[cell] = places[k], np.sqrt(square)
-        if square > most:
-            most, bound, probes = square, np.sqrt(square), _probes(square, size)
-            if most >= cap:
-                return cap
+            _decode(i, height, width, place)
+            cell = _cell(place, low, edges, cells)
+            if scouts[cell] >= 0:
+                _decode(scouts[cell], height, width, scout)
+                if distances[cell] + _apart(place, scout, size) <= bound:
+                    continue
+            square = _around(i, most, goal, shape, meaning, label, ring, jumps, reach, ring_squares)
+            if square < 0:
+                square = _in_blocks(place, most, goal, shape, meaning, label, size, blocks, edges, grid)
+            scouts[cell], distances[cell] = i, np.sqrt(square)
+            if square > most:
+                if square >= cap:
+                    return cap
+                most, bound = square, np.sqrt(square)
+                probes, leaps, span = _probes(most, size, shape)
     return most
 
 
 @njit(nogil=True, cache=True)
-def _distance(
+def _in_blocks(
     place: Ints,
     enough: Float,
     goal: Array,
+    shape: Ints,
     meaning: Array,
     label: Int,
     size: Floats,
-    ring: Ints,
-    ring_squares: Floats,
     blocks: Ints,
     edges: Ints,
     grid: Ints,
 ) -> Float:
     """Squared distance to the object's nearest voxel, or to any that is no farther than `enough`."""
-    square = _around(place, enough, goal, meaning, label, ring, ring_squares)
-    if square >= 0:
-        return square
     first, least = blocks[0], np.inf
     for k in range(len(blocks)):
-        reach = _to_block(place, blocks[k], edges, grid, size)
-        if reach < least:
-            first, least = blocks[k], reach
-    best = _within(place, first, edges, grid, goal, meaning, label, size, np.inf)
+        away = _to_block(place, blocks[k], edges, grid, size)
+        if away < least:
+            first, least = blocks[k], away
+    best = _within(place, first, edges, grid, goal, shape, meaning, label, size, np.inf)
     for k in range(len(blocks)):
         if best <= enough:
             break
         if _to_block(place, blocks[k], edges, grid, size) < best:
-            best = _within(place, blocks[k], edges, grid, goal, meaning, label, size, best)
+            best = _within(place, blocks[k], edges, grid, goal, shape, meaning, label, size, best)
     return best
 
 
@@ -386,6 +404,7 @@ def _within(
     edges: Ints,
     grid: Ints,
     goal: Array,
+    shape: Ints,
     meaning: Array,
     label: Int,
     size: Floats,
@@ -393,65 +412,98 @@ def _within(
 ) -> Float:
     """The smaller of `best` and the squared distance to the object's nearest voxel in the block."""
     c, b, a = block % grid[2], block // grid[2] % grid[1], block // grid[2] // grid[1]
-    for z in range(a * edges[0], min((a + 1) * edges[0], goal.shape[0])):
+    for z in range(a * edges[0], min((a + 1) * edges[0], shape[0])):
         dz = ((z - place[0]) * size[0]) ** 2
-        for y in range(b * edges[1], min((b + 1) * edges[1], goal.shape[1])):
+        for y in range(b * edges[1], min((b + 1) * edges[1], shape[1])):
             dy = dz + ((y - place[1]) * size[1]) ** 2
             if dy >= best:
                 continue
-            for x in range(c * edges[2], min((c + 1) * edges[2], goal.shape[2])):
-                if meaning[goal[z, y, x]] == label:
+            row = (z * shape[1] + y) * shape[2]
+            for x in range(c * edges[2], min((c + 1) * edges[2], shape[2])):
+                if meaning[goal[row + x]] == label:
                     best = min(best, dy + ((x - place[2]) * size[2]) ** 2)
     return best
 
 
 @njit(nogil=True, cache=True)
-def _probes(enough: Float, size: Floats) -> Ints:
-    """Steps (z, y, x) along the axes that lead no farther than `enough`: all the way, a half, a quarter."""
-    probes, n = np.zeros((18, 3), np.int64), 0
+def _probes(enough: Float, size: Floats, shape: Ints) -> tuple[Ints, Ints, Ints]:
+    """Steps along the axes that lead no farther than `enough`: all the way, a half, a quarter.
+
+    Returns:
+        Offsets (z, y, x), the same for flat voxels, the largest per axis.
+    """
+    steps, n = np.zeros((18, 3), np.int64), 0
     for axis in (2, 1, 0):  # what lies along x is in the cache already
         for part in (1, 2, 4):
             step = np.int64(np.sqrt(enough) / (part * size[axis]))
             while step > 0 and (step * size[axis]) ** 2 > enough:
                 step -= 1
             if step > 0:
-                probes[n, axis], probes[n + 1, axis] = step, -step
+                steps[n, axis], steps[n + 1, axis] = step, -step
                 n += 2
-    return probes[:n]
+    span = np.zeros(3, np.int64)
+    for axis in range(3):
+        span[axis] = steps[:, axis].max()
+    return steps[:n], (steps[:n, 0] * shape[1] + steps[:n, 1]) * shape[2] + steps[:n, 2], span
 
 
 @njit(nogil=True, cache=True)
-def _probed(place: Ints, probes: Ints, goal: Array, meaning: Array, label: Int) -> bool:
-    """Whether one of the steps leads to the object."""
-    depth, height, width = goal.shape
-    for o in range(len(probes)):
-        a, b, c = place[0] + probes[o, 0], place[1] + probes[o, 1], place[2] + probes[o, 2]
-        if 0 <= a < depth and 0 <= b < height and 0 <= c < width and meaning[goal[a, b, c]] == label:
-            return True
-    return False
+def _seek(
+    i: Int,
+    goal: Array,
+    shape: Ints,
+    meaning: Array,
+    label: Int,
+    steps: Ints,
+    jumps: Ints,
+    reach: Ints,
+    first: Int,
+    last: Int,
+    stride: Int,
+) -> Int:
+    """The first of `steps[first:last:stride]` that leads from flat voxel `i` to the object; -1 if none."""
+    rest, x = i // shape[2], i % shape[2]
+    z, y = rest // shape[1], rest % shape[1]
+    if (
+        reach[0] <= z < shape[0] - reach[0]
+        and reach[1] <= y < shape[1] - reach[1]
+        and reach[2] <= x < shape[2] - reach[2]
+    ):
+        for o in range(first, last, stride):
+            if meaning[goal[np.uint64(i + jumps[o])]] == label:
+                return o
+        return -1
+    for o in range(first, last, stride):
+        a, b, c = z + steps[o, 0], y + steps[o, 1], x + steps[o, 2]
+        inside = 0 <= a < shape[0] and 0 <= b < shape[1] and 0 <= c < shape[2]
+        if inside and meaning[goal[np.uint64(i + jumps[o])]] == label:
+            return o
+    return -1
 
 
 @njit(nogil=True, cache=True)
 def _around(
-    place: Ints, enough: Float, goal: Array, meaning: Array, label: Int, ring: Ints, ring_squares: Floats
+    i: Int,
+    enough: Float,
+    goal: Array,
+    shape: Ints,
+    meaning: Array,
+    label: Int,
+    ring: Ints,
+    jumps: Ints,
+    reach: Ints,
+    ring_squares: Floats,
 ) -> Float:
-    """Squared distance to the nearest voxel of the object if it lies in the ring, else -1.
+    """Squared distance from flat voxel `i` to the object's nearest voxel if it lies in the ring, else -1.
 
     Or to any voxel that is no farther than `enough`: those are looked at from the outside in, since the
     object is rather there.
     """
-    z, y, x = place[0], place[1], place[2]
-    depth, height, width = goal.shape
     inner = np.searchsorted(ring_squares, enough, side="right")
-    for o in range(inner - 1, -1, -1):
-        a, b, c = z + ring[o, 0], y + ring[o, 1], x + ring[o, 2]
-        if 0 <= a < depth and 0 <= b < height and 0 <= c < width and meaning[goal[a, b, c]] == label:
-            return ring_squares[o]
-    for o in range(inner, len(ring)):
-        a, b, c = z + ring[o, 0], y + ring[o, 1], x + ring[o, 2]
-        if 0 <= a < depth and 0 <= b < height and 0 <= c < width and meaning[goal[a, b, c]] == label:
-            return ring_squares[o]
-    return -1.0
+    o = _seek(i, goal, shape, meaning, label, ring, jumps, reach, inner - 1, -1, -1)
+    if o < 0:
+        o = _seek(i, goal, shape, meaning, label, ring, jumps, reach, inner, len(ring), 1)
+    return ring_squares[o] if o >= 0 else -1.0
 
 
 @njit(nogil=True, cache=True)

@@ -138,18 +138,21 @@ def _of_batch(sides: Sides, ids: Array, size: Array, cap: float) -> Array:
     cursors = np.full((2, sides.strays.shape[1]), -1, np.int64)
     cursors[:, ids] = ends - lengths
     list_strays(sides.truth.ravel(), sides.components.ravel(), sides.new, cursors[0], cursors[1], places)
-    ring = _ring((float(size[0]), float(size[1]), float(size[2])))
+    shape = np.array(sides.truth.shape)
+    steps, ring_squares = _ring((float(size[0]), float(size[1]), float(size[2])))
+    jumps = (steps[:, 0] * shape[1] + steps[:, 1]) * shape[2] + steps[:, 2]
+    ring = size, steps, jumps, np.abs(steps).max(axis=0), ring_squares
     edges = np.maximum(1, np.rint(BLOCK * size.min() / size)).astype(np.int64)
-    grid = -(-np.array(sides.truth.shape) // edges)
+    grid = -(-shape // edges)
     same = np.arange(sides.strays.shape[1], dtype=np.uint32)
     for side, goal, meaning in ((0, sides.components, sides.new), (1, sides.truth, same)):
-        lists = goal, meaning, ids, places, ends[side] - lengths[side]
-        far = near_squares(*lists, ends[side], size, *ring, cap, squares)
+        lists = goal.ravel(), shape, meaning, ids, places, ends[side] - lengths[side]
+        far = near_squares(*lists, ends[side], *ring, cap, squares)
         if far.any():
             wanted = np.zeros(sides.strays.shape[1], bool)
             wanted[ids[far > 0]] = True
             blocks = list_blocks(goal, meaning, wanted, edges, grid)
-            far_squares(*lists, far, size, *ring, *blocks, edges, grid, cap, squares)
+            far_squares(*lists, far, *ring, *blocks, edges, grid, cap, squares)
     return squares
 
 
