@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 from drawn_world import UNIT, crop_in_memory, make_spec, mask, noise
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
@@ -103,6 +103,7 @@ def test_moving_voxels_and_interpolating_agree_where_both_can(seed: int, even: b
     np.testing.assert_allclose(moved.em, interpolated.em, rtol=1e-6)
 
 
+@example(seed=283, size=CUBES)  # an entry of the map is nearly 0
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([CUBES, SECTIONS, OBLIQUE]))
 def test_any_map_equals_scipys_interpolation(seed: int, size: Nm) -> None:

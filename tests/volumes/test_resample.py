@@ -59,7 +59,7 @@ def test_images_are_interpolated_as_scipy_does(
     expected = map_coordinates(noise("f8"), places.clip(0, last), order=1)
     expected = np.where(inside, expected, -1).reshape(shape)
     found = resample(noise("f8"), SOURCE, target, Kind.IMAGE, fill=-1)
-    # within a millionth of a voxel a place counts as the voxel itself, and greys differ by up to 255 per voxel
+    # a place within a millionth of a voxel counts as the voxel itself; greys differ by up to 255 per voxel
     np.testing.assert_allclose(found, expected, atol=3 * 255 * 1e-6)
 
 

@@ -65,11 +65,12 @@ class Affine:
         return float(z), float(y), float(x)
 
     def in_voxels(self, voxel_size_nm: Nm) -> NDArray[np.float64]:
-        """The same map between voxel indices, [3, 3]; entries that are whole up to rounding are whole."""
+        """The same map between voxel indices, [3, 3]; one that only exchanges axes is made whole."""
         size = np.array(voxel_size_nm)
         matrix = np.array(self.matrix) * size[None, :] / size[:, None]
         nearest = np.rint(matrix)
-        return np.asarray(np.where(np.abs(matrix - nearest) < 2 * EQUAL, nearest, matrix))
+        away = np.abs(matrix - nearest)
+        return np.asarray(np.where(away < (2 * EQUAL if away.max() < 2 * EQUAL else 1e-9), nearest, matrix))
 
     def reach(self, shape: Voxels, voxel_size_nm: Nm) -> NDArray[np.float64]:
         """About how many voxels a patch of `shape` spans on each axis of the data; exact if unturned."""
