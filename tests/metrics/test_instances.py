@@ -189,3 +189,17 @@ def test_panoptic_quality_has_no_hausdorff_terms():
     assert missing_instances(one_object(), version="pq").fn == 1
     nothing = np.zeros((4, 4, 4), np.uint8)
     assert pool([("ves", compare_instances(nothing, nothing, ISOTROPIC)["pq"])]).classes["ves"].score == 1
+
+
+def test_large_ids_other_memory_orders_and_read_only_arrays_change_nothing():
+    truth = np.zeros((44, 44, 44), np.uint32)
+    truth[2:9, 2:9, 2:9], truth[20:40, 20:40, 20:40] = 70_000, 65_536
+    prediction = np.roll(truth, 3, 0)
+    wanted = compare_instances(prediction, truth, ISOTROPIC)
+    assert wanted["2026-06"].tp == 2
+    other = compare_instances(
+        np.asfortranarray(prediction), np.asfortranarray(truth).astype(">i8"), ISOTROPIC
+    )
+    for array in (truth, prediction):
+        array.setflags(write=False)
+    assert compare_instances(prediction, truth, ISOTROPIC) == other == wanted

@@ -42,3 +42,14 @@ def test_every_id_is_measured_in_its_own_box():
     distances = hausdorff_distances(truth, prediction, [1, 4, 6], (10.0, 10.0, 2.0), 30.0)
     assert distances.tolist() == [6.0, 0.0, 30.0]
     assert hausdorff_distances(truth, prediction, [], (1.0, 1.0, 1.0), 30.0).tolist() == []
+
+
+def test_lists_that_do_not_fit_into_memory_are_made_one_after_the_other(monkeypatch):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 40, (6, 7, 8)).astype(np.uint16).repeat(4, 0).repeat(4, 1).repeat(4, 2)
+    prediction = np.roll(truth, (2, -3, 1), (0, 1, 2))
+    ids = np.unique(truth[truth > 0])
+    at_once = hausdorff_distances(truth, prediction, ids, (5.0, 4.0, 3.0), 40.0)
+    monkeypatch.setattr("organelle.metrics.surface.LIST_BYTES", 1)
+    np.testing.assert_array_equal(hausdorff_distances(truth, prediction, ids, (5.0, 4.0, 3.0), 40.0), at_once)
+    assert at_once.min() > 0

@@ -28,6 +28,8 @@ def connected_components(labels: Array) -> tuple[Array, int]:
         return np.zeros(labels.shape, np.uint16), 0
     cc3d = require_module("cc3d", "score")
     native = np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("="))
+    if not native.flags.writeable:  # cc3d refuses read-only arrays
+        native = native.copy()
     if native.dtype == bool:  # cc3d 4.1.1 fails on dense bool arrays of a few voxels' thickness
         native = native.view(np.uint8)
     components, count = cc3d.connected_components(native, return_N=True)

@@ -127,7 +127,8 @@ def _batches(sides: Sides) -> list[slice]:
 def _of_batch(sides: Sides, ids: Array, size: Array, cap: float) -> Array:
     """Squared distances of some ids: list their stray voxels, then ask how far they are."""
     require_module("numba", "score")
-    from organelle.metrics.kernels import far_squares, list_blocks, list_strays, near_squares
+    from organelle.metrics.kernels import list_blocks, list_strays
+    from organelle.metrics.searching import far_squares, near_squares
 
     squares = np.zeros(len(ids))
     lengths = sides.strays[:, ids]
