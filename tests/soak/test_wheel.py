@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from fresh_environment import REPOSITORY, install, run
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+CONSTRAINTS = REPOSITORY / "constraints.txt"
 
 pytestmark = pytest.mark.soak
-
-
-def run(*command: str | Path, where: Path, status: int = 0) -> str:
-    """What `command` prints; unless it ends with `status`, the test ends with everything that it said."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CSC_"))}
-    done = subprocess.run(
-        command,
-        cwd=where,
-        env=outside,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, f"{command} ended with {done.returncode}:\n{done.stdout}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -40,25 +23,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def install(wheel: str, folder: Path) -> Path:
-    """The programs of a fresh environment below `folder` that holds the wheel."""
-    run(sys.executable, "-m", "venv", folder / "venv", where=folder)
-    programs = folder / "venv" / "bin"
-    constraints = REPOSITORY / "constraints.txt"
-    run(programs / "pip", "install", "--quiet", "-c", constraints, wheel, where=folder)
-    return programs
-
-
 @pytest.fixture(scope="module")
 def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Outside of the repository, with all extras."""
-    return install(f"{wheel}[all]", tmp_path_factory.mktemp("elsewhere"))
+    return install(tmp_path_factory.mktemp("elsewhere"), f"{wheel}[all]", constraints=CONSTRAINTS)
 
 
 @pytest.fixture(scope="module")
 def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Outside of the repository, without any extra."""
-    return install(str(wheel), tmp_path_factory.mktemp("core"))
+    return install(tmp_path_factory.mktemp("core"), str(wheel), constraints=CONSTRAINTS)
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
