@@ -7,6 +7,17 @@ names the others.
 """
 
 from organelle.metrics.components import connected_components
+from organelle.metrics.faults import (
+    FAULT_KINDS,
+    Change,
+    Fault,
+    FaultKind,
+    object_faults,
+    put_right,
+    total_change,
+    voxel_faults,
+    wrong_pieces,
+)
 from organelle.metrics.instances import (
     METRIC_VERSIONS,
     InstanceCounts,
@@ -28,8 +39,12 @@ from organelle.metrics.semantic import SemanticCounts, missing_semantic, score_s
 from organelle.metrics.surface import hausdorff_distance, hausdorff_distances
 
 __all__ = [
+    "FAULT_KINDS",
     "METRIC_VERSIONS",
+    "Change",
     "Counts",
+    "Fault",
+    "FaultKind",
     "InstanceCounts",
     "InstanceScore",
     "Match",
@@ -53,11 +68,16 @@ __all__ = [
     "missing_instances",
     "missing_semantic",
     "most_components",
+    "object_faults",
     "overlap_table",
     "pool",
+    "put_right",
     "require_version",
     "rescaled_term",
     "score_instances",
     "score_semantic",
+    "total_change",
     "truth_ids",
+    "voxel_faults",
+    "wrong_pieces",
 ]
