@@ -112,6 +112,19 @@ def did_you_mean(name: object, known: Iterable[object], *, most: int = 3) -> str
     return "; nearest: " + ", ".join(str(n) for n in near) if near else ""
 
 
+def printable(text: str, *, most: int = 1000) -> str:
+    """`text` as it may be shown in a terminal or page: short, and without a letter that cannot be seen.
+
+    Names from a stranger's file can hold codes that steer a terminal, turn the direction of reading or break
+    the line; such letters are written as their numbers. Beyond `most` letters the middle is left out.
+    """
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def require_folder(path: Path | str, what: str) -> Path:
     """`path` as an existing folder, else `FileMissing` that names `what` it should have been."""
     folder = Path(path)

@@ -63,7 +63,7 @@ def test_plain_numbers_only_where_no_expected_crop_has_its_prefix(tmp_path: Path
 
 
 def test_odd_folder_names_are_no_crops_and_no_classes(tmp_path: Path) -> None:
-    files = perfect_files() | {"crop007/er/.zarray": b"", "Crop7/er/.zarray": b"", "crop7/e r/.zarray": b""}
+    files = perfect_files() | {"crop007/er/.zarray": b"", "Crop9/er/.zarray": b"", "crop7/e r/.zarray": b""}
     with open_submission(write_zip(tmp_path / "a.zip", files)) as submission:
         assert submission.names() == ROWS
         assert submission.array(7, "../crop21/pm") is None

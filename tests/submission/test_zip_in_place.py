@@ -111,7 +111,17 @@ def test_overlapping_members(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../../etc/passwd", "/etc/passwd", "C:/a", "crop1\\mito\\.zarray", "crop1/../x", "crop1//x", "a\nb"],
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "C:/a",
+        "crop1\\mito\\.zarray",
+        "crop1/../x",
+        "crop1//x",
+        "a\nb",
+        "a\x9b31m",
+        "a\u202eb",
+    ],
 )
 def test_names_that_lead_outside(tmp_path: Path, name: str) -> None:
     path = write_zip(tmp_path / "a.zip", perfect_files() | {name: b"x"})
@@ -136,10 +146,15 @@ class TestMember:
     def patched(
         self, tmp_path: Path, offset: int, form: str, value: int, *, deflate: bool = False
     ) -> ZipTree:
-        """A zip of one member `a` of 1000 bytes whose directory entry is overwritten at `offset`."""
+        """A zip of one member `a` of 1000 bytes, overwritten at `offset` of its directory entry.
+
+        Where its own header has the same field, that is overwritten, too.
+        """
         path = write_zip(tmp_path / "a.zip", {"a": b"0123456789" * 100}, deflate=deflate)
         data = bytearray(path.read_bytes())
         struct.pack_into(form, data, data.index(b"PK\1\2") + offset, value)
+        if 4 < offset < 28:
+            struct.pack_into(form, data, offset - 2, value)
         path.write_bytes(data)
         return ZipTree(path, Limits())
 
@@ -163,6 +178,24 @@ class TestMember:
     def test_of_an_odd_compression(self, tmp_path: Path) -> None:
         with pytest.raises(FormatError, match="compression 14"):
             self.patched(tmp_path, 10, "<H", 14).read("a", 2000)
+
+    @pytest.mark.parametrize("offset", [16, 20, 24])
+    def test_whose_header_contradicts_the_directory(self, tmp_path: Path, offset: int) -> None:
+        tree = self.patched(tmp_path, offset, "<I", 20)
+        data = bytearray(tree.path.read_bytes())
+        struct.pack_into("<I", data, offset - 2, 21)
+        tree.path.write_bytes(data)
+        with pytest.raises(FormatError, match="contradicts the zip's directory"):
+            ZipTree(tree.path, Limits()).read("a", 2000)
+
+    def test_whose_bytes_reach_into_the_directory(self, tmp_path: Path) -> None:
+        """A longer field before the bytes moves them, which the directory does not tell."""
+        path = write_zip(tmp_path / "a.zip", {"a": b"0123456789" * 100})
+        data = bytearray(path.read_bytes())
+        struct.pack_into("<H", data, 28, 8)
+        path.write_bytes(data)
+        with pytest.raises(FormatError, match="belong to another file"):
+            ZipTree(path, Limits()).read("a", 2000)
 
     def test_whose_place_holds_something_else(self, tmp_path: Path) -> None:
         with pytest.raises(FormatError, match="another file's header"):

@@ -66,7 +66,7 @@ def main() -> None:
     words, and the exit status is 1; `--debug` shows where it came from. Any other error is a fault of ours
     and shows its traceback.
     """
-    from organelle.errors import OrganelleError
+    from organelle.errors import OrganelleError, printable
 
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
@@ -76,5 +76,6 @@ def main() -> None:
         if debug:
             raise
         typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-        typer.echo(str(error), err=True)
+        lines = str(error).split("\n")  # names from strangers' files must not steer the terminal
+        typer.echo("\n".join(printable(line, most=4000) for line in lines), err=True)
         sys.exit(1)

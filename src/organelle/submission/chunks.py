@@ -1,7 +1,8 @@
 """Chunk bytes to voxels: every codec decodes into a size that was checked before.
 
 Each encoded chunk either says in its header how large it is, or is inflated by a stream that stops at the
-size that `.zarray` promises. A chunk that would grow beyond that is an error, not an allocation.
+size that `.zarray` promises. A chunk that would grow beyond that is an error, not an allocation: the place
+for the voxels is made first, and no codec can write beyond it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from typing import Any
 import numpy as np
 
 from organelle.errors import FormatError
+from organelle.submission.inflate import inflate
 from organelle.submission.zarray import ArraySpec
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_BLOCK = 128 << 10
 _ZSTD_SLACK = 16 << 20
+_BLOSC_BLOCK = 16 << 20
+"""Blosc itself takes blocks of at most a few MiB; each of its threads holds up to three at a time."""
+
+Data = bytes | bytearray
 
 
 def most_encoded(spec: ArraySpec) -> int:
@@ -27,7 +33,7 @@ def most_encoded(spec: ArraySpec) -> int:
     return spec.chunk_bytes + spec.chunk_bytes // 64 + 4096
 
 
-def decode(data: bytes, spec: ArraySpec) -> np.ndarray:
+def decode(data: Data, spec: ArraySpec) -> np.ndarray:
     """One chunk as an array of `spec.chunks`, native byte order; read only.
 
     Raises:
@@ -39,42 +45,48 @@ def decode(data: bytes, spec: ArraySpec) -> np.ndarray:
         raise FormatError(f"damaged bytes ({str(error) or type(error).__name__})") from error
     if len(raw) != spec.chunk_bytes:
         raise FormatError(f"{len(raw)} bytes decoded where {spec.chunk_bytes} belong")
-    array = np.frombuffer(raw, spec.dtype).reshape(spec.chunks, order=spec.order)
-    return array.astype(spec.dtype.newbyteorder("="), copy=False)
+    array = np.frombuffer(raw, spec.dtype)
+    if not spec.dtype.isnative:
+        in_place = array.flags.writeable and raw is not data
+        array = array.byteswap(inplace=in_place).view(spec.dtype.newbyteorder("="))
+    array.flags.writeable = False
+    return array.reshape(spec.chunks, order=spec.order)
 
 
-def _raw(data: bytes, _size: int) -> bytes:
+def _raw(data: Data, _size: int) -> Data:
     return data
 
 
-def _blosc(data: bytes, size: int) -> Any:
+def _blosc(data: Data, size: int) -> Any:
     from numcodecs.blosc import Blosc
 
     _, promised, block, packed = struct.unpack_from("<4sIII", data)
-    if promised != size or packed != len(data) or block > max(size, 1 << 16):
+    if promised != size or packed != len(data):
         raise ValueError(f"a blosc header that promises {promised} bytes in {packed}")
-    return memoryview(Blosc().decode(data))
+    if not (0 < block <= min(max(size, 1 << 16), _BLOSC_BLOCK) and data[3]):
+        raise ValueError(f"a blosc header with blocks of {block} bytes and numbers of {data[3]}")
+    return Blosc().decode(data, out=np.empty(size, np.uint8))
 
 
-def _lz4(data: bytes, size: int) -> Any:
+def _lz4(data: Data, size: int) -> Any:
     from numcodecs.lz4 import LZ4
 
     (promised,) = struct.unpack_from("<I", data)
     if promised != size:
         raise ValueError(f"a lz4 header that promises {promised} bytes")
-    return LZ4().decode(data)
+    return LZ4().decode(data, out=np.empty(size, np.uint8))
 
 
-def _zstd(data: bytes, size: int) -> Any:
+def _zstd(data: Data, size: int) -> Any:
     from numcodecs.zstd import Zstd
 
     declared, bound = zstd_sizes(data)
     if declared not in (None, size) or (declared is None and bound > 2 * size + _ZSTD_SLACK):
         raise ValueError(f"a zstd frame of {bound if declared is None else declared} bytes")
-    return Zstd().decode(data)
+    return Zstd().decode(data, out=np.empty(size, np.uint8))
 
 
-def zstd_sizes(data: bytes) -> tuple[int | None, int]:
+def zstd_sizes(data: Data) -> tuple[int | None, int]:
     """Content size that one zstd frame declares (None: it does not), and the most it can decode to.
 
     Read off the headers (RFC 8878, section 3.1): a block holds at most 128 KiB, a run what it says. Further
@@ -93,7 +105,7 @@ def zstd_sizes(data: bytes) -> tuple[int | None, int]:
     return (declared if width else None), bound
 
 
-def _zstd_blocks(data: bytes, at: int) -> tuple[int, int]:
+def _zstd_blocks(data: Data, at: int) -> tuple[int, int]:
     """Where the last block ends, and the most that all of them decode to."""
     bound, last = 0, False
     while not last:
@@ -106,23 +118,17 @@ def _zstd_blocks(data: bytes, at: int) -> tuple[int, int]:
     return at, bound
 
 
-def _inflate(data: bytes, size: int) -> bytes:
-    stream = zlib.decompressobj(32 + zlib.MAX_WBITS)  # 32: zlib or gzip, whichever the header shows
-    raw = stream.decompress(data, size + 1)
-    if not stream.eof:
-        raise ValueError(f"more than {size} bytes, or an early end")
-    return raw
+def _inflate(data: Data, size: int) -> Data:
+    return inflate(
+        zlib.decompressobj(32 + zlib.MAX_WBITS), data, size
+    )  # 32: zlib or gzip, as the header says
 
 
-def _bz2(data: bytes, size: int) -> bytes:
-    stream = bz2.BZ2Decompressor()
-    raw = stream.decompress(data, size + 1)
-    if not stream.eof:
-        raise ValueError(f"more than {size} bytes, or an early end")
-    return raw
+def _bz2(data: Data, size: int) -> Data:
+    return inflate(bz2.BZ2Decompressor(), data, size)
 
 
-_DECODERS: dict[str | None, Callable[[bytes, int], Any]] = {
+_DECODERS: dict[str | None, Callable[[Data, int], Any]] = {
     None: _raw,
     "blosc": _blosc,
     "zstd": _zstd,

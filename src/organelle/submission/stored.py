@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from organelle.errors import ChunkError, FormatError
+from organelle.errors import ChunkError, FormatError, printable
 from organelle.geometry import Box, Grid, Nm, Voxels
 from organelle.submission.chunks import decode, most_encoded
 from organelle.submission.limits import Limits
@@ -100,7 +100,8 @@ class StoredArray:
             return None if data is None else decode(data, self.spec)[Box((0, 0, 0), tile.shape).slices()]
         except FormatError as error:
             raise ChunkError(
-                f"{self.tree.path}: array {self.place or '.'}, chunk {key}: {error}. Copy or pack it again"
+                f"{self.tree.path}: array {printable(self.place) or '.'}, chunk {key}: {error}. "
+                "Copy or pack it again"
             ) from error
 
 
@@ -207,7 +208,9 @@ def _plain(tree: Tree, folder: str, spec: ArraySpec, attributes: Mapping[str, An
 
 def _group_levels(tree: Tree, folder: str, limits: Limits) -> Iterator[StoredArray]:
     """The arrays directly below a group, by name."""
-    for name in tree.children(folder)[0]:
+    names = tree.children(folder)[0]
+    _expect_few(len(names), folder, limits)
+    for name in names:
         inner = f"{folder}{name}/"
         if (spec := _read_spec(tree, inner, limits)) is not None:
             yield _plain(tree, inner, spec, read_attributes(tree, inner, limits))
@@ -218,8 +221,9 @@ def _ome_levels(
 ) -> tuple[StoredArray, ...]:
     """The levels that OME-NGFF metadata lists, in that order, placed by the level's own transformations."""
     place, there = f"{folder}.zattrs", tree.children(folder)[0]
-    levels = []
-    for name, placement in _ome_datasets(attributes, place):
+    datasets, levels = _ome_datasets(attributes, place), []
+    _expect_few(len(datasets), place, limits)
+    for name, placement in datasets:
         spec = _read_spec(tree, f"{folder}{name}/", limits) if name in there else None
         if spec is None:
             remedy = "Write the level, or take it out of the list."
@@ -227,6 +231,13 @@ def _ome_levels(
         voxel_size, translation = voxel_size_of(placement, place), translation_of(placement, place)
         levels.append(StoredArray(tree, f"{folder}{name}", spec, voxel_size, translation, placement))
     return tuple(levels)
+
+
+def _expect_few(levels: int, place: str, limits: Limits) -> None:
+    if levels > limits.levels:
+        found, expected = f"{levels:,} levels", f"at most {limits.levels}"
+        remedy = "Hand in one array on the crop's own grid."
+        raise ProblemError(Problem("too-many-levels", place.rstrip("/"), found, expected, remedy))
 
 
 def _ome_datasets(attributes: Mapping[str, Any], place: str) -> list[tuple[str, dict[str, Any]]]:

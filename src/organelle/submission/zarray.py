@@ -55,11 +55,13 @@ class ArraySpec:
         return self.separator.join(map(str, index))
 
 
-def parse_json(data: bytes, place: str) -> dict[str, Any]:
-    """A JSON object with finite numbers and each key once; else `ProblemError` that names `place`."""
+def parse_json(data: bytes | bytearray, place: str) -> dict[str, Any]:
+    """A JSON object in UTF-8, each key once, without NaN; else `ProblemError` that names `place`."""
     _expect(_depth(data) <= JSON_DEPTH, "bad-json", place, "brackets nested too deeply", "a JSON object")
     try:
-        record: Any = json.loads(data, parse_constant=_reject_constant, object_pairs_hook=_unique)
+        record: Any = json.loads(
+            data.decode("utf-8"), parse_constant=_reject_constant, object_pairs_hook=_unique
+        )
     except ValueError as error:
         raise ProblemError(
             Problem("bad-json", place, f"no valid JSON ({error})", "a JSON object", _REPACK)
@@ -135,12 +137,12 @@ def _voxels(record: Mapping[str, Any], key: str, place: str) -> Voxels:
 
 def _codec(record: Mapping[str, Any], place: str) -> str | None:
     filters, compressor = record.get("filters"), record.get("compressor")
-    _expect(not filters, "filters", place, f"filters {_brief(filters)}", "no filters")
+    _expect(filters is None or filters == [], "filters", place, f"filters {_brief(filters)}", "no filters")
     if compressor is None:
         return None
-    name = compressor.get("id") if isinstance(compressor, dict) else compressor
+    name = compressor.get("id") if isinstance(compressor, dict) else None
     known = f"none or one of {', '.join(CODECS)}"
-    _expect(name in CODECS, "bad-codec", place, f"compressor {_brief(name)}", known)
+    _expect(name in CODECS, "bad-codec", place, f"compressor {_brief(compressor)}", known)
     return str(name)
 
 
@@ -157,7 +159,7 @@ def _fill(value: Any, dtype: np.dtype[Any], place: str) -> float | int | bool:
 
 
 def _choice(record: Mapping[str, Any], key: str, options: tuple[str, ...], place: str) -> str:
-    value = record.get(key) or options[0]
+    value = options[0] if record.get(key) is None else record[key]
     _expect(value in options, f"bad-{key}", place, f"{key} {_brief(value)}", f"one of {options}", _REPACK)
     return str(value)
 
@@ -169,8 +171,10 @@ def _check_size(spec: ArraySpec, place: str, limits: Limits) -> None:
     _expect(fits, "too-large", place, f"shape {spec.shape}", f"at most {limits.voxels:,} voxels", remedy)
     remedy = "Use chunks of 64 to 256 voxels a side."
     _expect(chunks <= limits.chunks, "too-many-chunks", place, f"{chunks:,}", f"<= {limits.chunks:,}", remedy)
-    found, most = f"chunks of {spec.chunk_bytes:,} bytes", f"at most {limits.chunk_bytes:,} bytes"
-    _expect(spec.chunk_bytes <= limits.chunk_bytes, "chunk-too-large", place, found, most, remedy)
+    array_bytes = n * spec.dtype.itemsize
+    most = min(limits.chunk_bytes, max(limits.padded_chunk_bytes, 8 * array_bytes))
+    found, bound = f"chunks of {spec.chunk_bytes:,} bytes", f"at most {most:,} bytes"
+    _expect(spec.chunk_bytes <= most, "chunk-too-large", place, found, bound, remedy)
 
 
 def _expect(good: bool, code: str, place: str, found: Any, expected: str, remedy: str = _REPACK) -> None:
@@ -183,7 +187,7 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _depth(data: bytes) -> int:
+def _depth(data: bytes | bytearray) -> int:
     """How deeply brackets nest, those inside of strings included."""
     letters = np.frombuffer(data, np.uint8)
     steps = np.isin(letters, list(b"[{")).astype(np.int32) - np.isin(letters, list(b"]}"))

@@ -1,0 +1,223 @@
+"""The directory of a zip: found, parsed once, and searched for everything that has two readings.
+
+Other programs believe other parts of a zip: its first or its last end record, its directory or the headers
+before each file. What they could read differently is refused here, so that all see the same files.
+Layout: PKWARE's APPNOTE 6.3, sections 4.3 and 4.5.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from organelle.errors import SubmissionError
+from organelle.submission.limits import Limits
+from organelle.submission.problems import Problem
+
+UTF8 = 0x800
+SHOWN_NAMES = 20
+"""How many duplicate or overlapping members are named one by one."""
+
+_ODD = re.compile(r"(^|/)\.\.?(/|$)|//|\\")
+_END = struct.Struct("<4s4x2HIIH")
+_LOCATOR = struct.Struct("<4s4xQ4x")
+_END64 = struct.Struct("<4s20x4Q")
+_ENTRY = struct.Struct("<4s4xHH4xIIIHHH4xII")
+_FILES = (0, 0o100000, 0o040000)  # type bits that a plain file or folder has; 0: not made on Unix
+_LINK = 0o120000
+_MEMBER = np.dtype("u8, u8, u8, u8, u4, u4, u2, u2, u4")
+_MEMBER.names = ("offset", "until", "packed", "size", "crc", "name", "method", "flags", "mode")
+
+
+class Directory(NamedTuple):
+    """Where the directory lies and how many members it promises."""
+
+    offset: int
+    size: int
+    members: int
+
+
+def find_directory(descriptor: int, path: Path) -> Directory:
+    """Read the end record, and the 64-bit one where there is one.
+
+    Raises:
+        SubmissionError: no end record, several, or one that contradicts itself.
+    """
+    size = os.fstat(descriptor).st_size
+    tail_at = max(0, size - _END.size - 0xFFFF)
+    tail = os.pread(descriptor, size - tail_at, tail_at)
+    ends = list(_end_records(tail))
+    if not ends:
+        raise SubmissionError(f"{path} is not a zip, or does not stop at its end; copy or pack it again")
+    if len(ends) > 1:
+        raise SubmissionError(
+            f"{path} has {len(ends)} ends, one in the comment of the other, and so two readings; "
+            "pack it again without a comment"
+        )
+    _, here, members, length, offset, _ = _END.unpack_from(tail, ends[0])
+    end, (here, members, length, offset) = _widen_end(
+        descriptor, path, tail_at + ends[0], (here, members, length, offset)
+    )
+    if here != members or offset + length != end:
+        raise SubmissionError(f"{path} has a zip directory that is not where it says; pack it again")
+    return Directory(offset, length, members)
+
+
+def parse_directory(
+    data: bytes, directory: Directory, path: Path, limits: Limits
+) -> tuple[list[str], np.ndarray]:
+    """Names in the order of the directory, and one record each; `until` is where the next member begins.
+
+    Raises:
+        SubmissionError: damaged, or names that together exceed `limits`.
+    """
+    members = np.empty(min(directory.members, len(data) // _ENTRY.size), _MEMBER)
+    names: list[str] = []
+    at, held = 0, 0
+    try:
+        while at < len(data):
+            signature, flags, method, crc, packed, size, *lengths, mode, offset = _ENTRY.unpack_from(data, at)
+            start = at + _ENTRY.size
+            at = start + sum(lengths)
+            if signature != b"PK\1\2" or at > len(data):
+                raise ValueError
+            raw, extra = data[start : start + lengths[0]], data[start + lengths[0] : at - lengths[2]]
+            if 0xFFFFFFFF in (size, packed, offset):
+                size, packed, offset = _widen(extra, size, packed, offset)
+            members[len(names)] = (offset, 0, packed, size, crc, len(raw), method, flags, mode >> 16)
+            names.append(text_of(raw, flags))
+            held += sys.getsizeof(names[-1])
+            if held > limits.names_bytes:
+                raise SubmissionError(
+                    f"{path} has names of more than {limits.names_bytes:,} bytes; use shorter ones"
+                )
+    except (struct.error, ValueError, IndexError):
+        names = []
+    outside = (members["offset"] > directory.offset) | (members["packed"] > directory.offset)
+    if len(names) != directory.members or outside.any():
+        raise SubmissionError(f"{path} has a damaged zip directory; copy or pack it again")
+    order = np.argsort(members["offset"], kind="stable")
+    members["until"][order] = np.append(members["offset"][order][1:], np.uint64(directory.offset))
+    return names, members
+
+
+def problems_of(names: list[str], members: np.ndarray) -> Iterator[Problem]:
+    """What makes a zip untrustworthy as a whole."""
+    yield from _duplicates(names)
+    yield from _overlaps(names, members)
+    yield from _unsafe(names, members)
+
+
+def text_of(raw: bytes, flags: int) -> str:
+    """A member's name."""
+    return raw.decode("utf-8" if flags & UTF8 else "cp437", errors="replace")
+
+
+def _end_records(tail: bytes) -> Iterator[int]:
+    """Where end records begin whose comment reaches just to the end of the file."""
+    at = tail.find(b"PK\5\6")
+    while 0 <= at <= len(tail) - _END.size:
+        if at + _END.size + _END.unpack_from(tail, at)[-1] == len(tail):
+            yield at
+        at = tail.find(b"PK\5\6", at + 1)
+
+
+def _widen_end(
+    descriptor: int, path: Path, end: int, narrow: tuple[int, int, int, int]
+) -> tuple[int, tuple[int, int, int, int]]:
+    """Where the end begins and what it says, with the 64-bit record where a locator announces one."""
+    locator = os.pread(descriptor, _LOCATOR.size, max(0, end - _LOCATOR.size))
+    if len(locator) == _LOCATOR.size and locator.startswith(b"PK\6\7"):
+        at = end - _LOCATOR.size - _END64.size
+        record = os.pread(descriptor, _END64.size, at) if at >= 0 else b""
+        if record.startswith(b"PK\6\6") and _LOCATOR.unpack(locator)[1] == at:
+            here, members, length, offset = wide = _END64.unpack(record)[1:]
+            saturated = (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+            if all(n in (w, s) for n, w, s in zip(narrow, wide, saturated, strict=True)):
+                return at, (here, members, length, offset)
+    elif 0xFFFF not in narrow[:2] and 0xFFFFFFFF not in narrow[2:]:
+        return end, narrow
+    raise SubmissionError(f"{path} lacks a proper end record of a large zip; copy or pack it again")
+
+
+def _widen(extra: bytes, *values: int) -> Iterator[int]:
+    """Replace saturated 32-bit values by those of the zip64 extra field (APPNOTE 4.5.3)."""
+    wide = b""
+    while len(extra) >= 4 and not wide:
+        kind, length = struct.unpack_from("<HH", extra)
+        wide = extra[4 : 4 + length] if kind == 1 else b""
+        extra = extra[4 + length :]
+    for value in values:
+        if value == 0xFFFFFFFF:
+            (value,) = struct.unpack_from("<Q", wide)
+            wide = wide[8:]
+        yield value
+
+
+def _duplicates(names: list[str]) -> Iterator[Problem]:
+    """Names that stand twice, or that a disk without upper and lower case takes for one."""
+    seen: set[str] = set()
+    twice = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+    for name in twice[:SHOWN_NAMES]:
+        yield Problem(
+            code="duplicate-member",
+            place=name,
+            found="more than one file of this name",
+            expected=f"each name once ({len(twice)} names are repeated)",
+            remedy="Pack again; zarr's ZipStore leaves such duplicates when a key is written twice.",
+        )
+    folded = {name: name.casefold() for name in seen if name != name.casefold()}
+    times = Counter(folded.values())
+    twins = sorted(name for name, plain in folded.items() if plain in seen or times[plain] > 1)
+    for name in twins[:SHOWN_NAMES]:
+        yield Problem(
+            code="case-twins",
+            place=name,
+            found="another file whose name differs only in upper and lower case",
+            expected=f"names that no disk confuses ({len(twins)} have a twin)",
+            remedy="Take one of them out; crops and classes are written in lower case.",
+        )
+
+
+def _overlaps(names: list[str], members: np.ndarray) -> Iterator[Problem]:
+    stop = members["offset"] + members["packed"] + members["name"] + np.uint64(30)
+    clash = np.flatnonzero(stop > members["until"])
+    for at in clash[:SHOWN_NAMES]:
+        yield Problem(
+            code="overlapping-members",
+            place=names[at],
+            found="bytes shared with the next file or with the zip's directory",
+            expected=f"each file to have its own bytes ({len(clash)} overlap)",
+            remedy="Pack again with an ordinary zip program or csc pack-results.",
+        )
+
+
+def _unsafe(names: list[str], members: np.ndarray) -> Iterator[Problem]:
+    """Names that would leave the folder if somebody extracted them, or that do not read as they are.
+
+    Links and devices are named here, too; nothing follows them.
+    """
+    kinds = members["mode"] & 0o170000
+    special = set(np.flatnonzero(~np.isin(kinds, _FILES)).tolist())
+    bad = [i for i, name in enumerate(names) if i in special or not _is_plain(name)]
+    for at in bad[:SHOWN_NAMES]:
+        kind = "a symbolic link" if kinds[at] == _LINK else "a pipe, device or socket"
+        yield Problem(
+            code="link" if at in special else "unsafe-name",
+            place=names[at],
+            found=kind if at in special else f"a name that does not stay inside: {names[at]!r}",
+            expected=f"plain files named folder/folder/file ({len(bad)} are not)",
+            remedy="Pack again without links, with / between names and nothing invisible in them.",
+        )
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and not (_ODD.search(name) or name.startswith("/") or name[1:2] == ":")
