@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from organelle.cli._options import CatalogFolder, Overwrite, names, open_catalog
+from organelle.cli._options import WORK, CatalogFolder, Overwrite, WorkFolder, names, open_catalog
 
 
 def evaluate(
@@ -28,7 +28,15 @@ def evaluate(
     metric: Annotated[
         str, typer.Option("--metric", help="Version that comes first: 2026-06, 2026-07, pq.")
     ] = "2026-06",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "-w", min=0, help="Rows at a time. Default: as cores and memory allow."),
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option("--memory", help="GiB for all rows at a time. Default: what is free.")
+    ] = None,
     overwrite: Overwrite = False,
+    work: WorkFolder = WORK,
     catalog: CatalogFolder = None,
     data: Annotated[
         Path | None, typer.Option("--data", envvar="CSC_DATA", help="EM to show in the report.")
@@ -43,7 +51,14 @@ def evaluate(
             refuse_existing(path, overwrite=overwrite)
     crops = open_catalog(catalog)
     result = evaluate(
-        submission_path, truth_path, crops, instance_classes=names(instance_classes), metric=metric
+        submission_path,
+        truth_path,
+        crops,
+        instance_classes=names(instance_classes),
+        metric=metric,
+        work=work,
+        workers=workers,
+        memory_bytes=int(memory * 2**30) if memory else None,
     )
     if result_file:
         write_result(result, result_file, overwrite=overwrite)

@@ -12,14 +12,8 @@ from organelle.evaluate.compare import Comparison, Difference, compare, comparis
 from organelle.evaluate.output import extended_path, extended_record, public_record, write_result
 from organelle.evaluate.records import Provenance, Result, Row, Source
 from organelle.evaluate.report import write_report
-from organelle.evaluate.scoring import (
-    INSTANCE_CLASSES,
-    PlannedRow,
-    evaluate,
-    plan_evaluation,
-    score_row,
-    score_rows,
-)
+from organelle.evaluate.rows import PlannedRow, score_row, score_rows
+from organelle.evaluate.scoring import INSTANCE_CLASSES, evaluate, plan_evaluation
 from organelle.evaluate.simulate import simulate
 from organelle.evaluate.simulate_report import (
     ErrorCount,

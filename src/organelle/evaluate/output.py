@@ -56,7 +56,13 @@ def extended_record(result: Result) -> dict[str, Any]:
         }
         for version, scores in result.other_scores.items()
     }
-    return {**crops, "label_scores": classes, **_overall(result), "other_metrics": others}
+    return {
+        **crops,
+        "label_scores": classes,
+        **_overall(result),
+        "other_metrics": others,
+        "problems": [asdict(problem) for problem in result.problems],
+    }
 
 
 def _shown(result: Result, scores: Scores) -> dict[str, dict[str, float]]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from organelle.classes import Kind, all_classes
 from organelle.geometry import Nm
 from organelle.metrics import Counts, InstanceCounts, PanopticCounts, Scores, pool
+from organelle.submission import Problem
 
 SKIPPED = "skipped_too_many_instances"
 UNREADABLE = "unreadable"
+STOPPED = "stopped"
 TRUTH_ERROR = "truth_error"
 
 
@@ -20,7 +22,8 @@ class Row:
 
     Attributes:
         status: That of the counts, or `unreadable` (what was handed in is damaged: it counts as missing),
-            or `truth_error` (the truth cannot be scored: the row counts nowhere, and `counts` is None).
+            `stopped` (it would have taken more memory or time than a row may: it counts as missing), or
+            `truth_error` (the truth cannot be scored: the row counts nowhere, and `counts` is None).
         by_version: The counts of every version of the metric, also of the one in `counts`.
         num_voxels: Of the crop; 0 when the truth could not be read.
         remarks: What the participant should know about this row, as sentences.
@@ -68,6 +71,8 @@ class Result:
     rows: tuple[Row, ...]
     total_evals: int
     provenance: Provenance
+    problems: tuple[Problem, ...] = ()
+    """What the validator found wrong with the submission before a voxel was read."""
 
     @property
     def scores(self) -> Scores:

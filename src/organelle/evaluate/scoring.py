@@ -1,43 +1,33 @@
-"""Score a submission: plan the rows from the truth, score each on its own, pool them."""
+"""Score a submission: plan the rows from the truth, score each on its own, pool them.
+
+What was handed in is a stranger's file. It is decoded and scored in child processes that may use so much
+memory and time and no more; when one dies, its row says why and counts as missing, and the run goes on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from organelle import __version__
+from organelle.children import Job, run_jobs, total_memory
 from organelle.classes import Kind
-from organelle.errors import (
-    ChunkError,
-    FormatError,
-    GridMismatch,
-    ScoringError,
-    SubmissionError,
-    did_you_mean,
-)
-from organelle.evaluate.records import TRUTH_ERROR, UNREADABLE, Provenance, Result, Row, Source
-from organelle.evaluate.truth import Truth, TruthArray, open_truth
-from organelle.evaluate.words import remarks_on
+from organelle.errors import ScoringError, SubmissionError, did_you_mean
+from organelle.evaluate import judge
+from organelle.evaluate.allowances import row_allowance
+from organelle.evaluate.kept import KeptRows, evaluation_key, row_from_record
+from organelle.evaluate.records import STOPPED, Provenance, Result, Row, Source
+from organelle.evaluate.rows import PlannedRow, score_rows
+from organelle.evaluate.truth import Truth, open_truth
 from organelle.files import sha256
-from organelle.geometry import Grid
-from organelle.metrics import (
-    METRIC_VERSIONS,
-    Counts,
-    compare_instances,
-    missing_instances,
-    missing_semantic,
-    require_version,
-    score_semantic,
-    truth_ids,
-)
+from organelle.metrics import require_version
 from organelle.progress import track
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog
-    from organelle.submission import Submission, SubmittedArray
+    from organelle.submission import Submission
 
 INSTANCE_CLASSES = frozenset(
     ("nuc", "vim", "ves", "endo", "lyso", "ld", "perox", "mito", "np", "mt", "cell", "instance")
@@ -47,16 +37,8 @@ INSTANCE_CLASSES = frozenset(
 LIBRARIES = ("numpy", "scikit-image", "ortools", "connected-components-3d")
 """Libraries that can move a number: resampling, ties between equal matchings, numbering of components."""
 
-
-@dataclass(frozen=True, slots=True)
-class PlannedRow:
-    """One class of one crop of the truth; `problem` says why it cannot be scored, else `grid` is there."""
-
-    crop_id: int
-    class_name: str
-    kind: Kind
-    grid: Grid | None
-    problem: str = ""
+MOST_MEMORY = 0.9
+"""Share of this machine's memory that a single row may ask for."""
 
 
 def evaluate(
@@ -66,6 +48,9 @@ def evaluate(
     *,
     instance_classes: Collection[str] | None = None,
     metric: str = "2026-06",
+    work: Path | str | None = None,
+    workers: int | None = None,
+    memory_bytes: int | None = None,
 ) -> Result:
     """Score every class of every crop that `truth` holds.
 
@@ -76,14 +61,22 @@ def evaluate(
         instance_classes: What to score as objects; default: `INSTANCE_CLASSES`.
         metric: Version of the metric that the result is about, one of
             `organelle.metrics.METRIC_VERSIONS`; the others are reported beside it.
+        work: Folder in which finished rows are kept, so that a killed run goes on; None: nowhere.
+        workers: Child processes at a time; default: as many as there are cores. 0: everything happens in
+            this process, without any limit: for files of one's own.
+        memory_bytes: For all children together; default: nine tenths of what is available now. A row that
+            needs more than the machine has is not scored and says so.
+
+    Returns:
+        The rows in the order of the truth, whatever the number of workers.
 
     Raises:
         FileMissing: nothing at one of the two paths.
-        SubmissionError: the submission as a whole cannot be read.
+        SubmissionError: the submission as a whole cannot be read, or was changed meanwhile.
         ScoringError: no truth in the folder, no row of it in the catalog, or an unknown metric version.
             Trouble with a single row does not end the run: it is recorded in that row.
     """
-    from organelle.submission import open_submission
+    from organelle.submission import open_submission, validate
 
     require_version(metric)
     store = open_truth(truth)
@@ -94,9 +87,14 @@ def evaluate(
             f"{plan[0].problem}; choose its tables with --catalog"
         )
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
-        rows = tuple(track(score_rows(plan, store, handed_in, metric=metric), "score", total=len(plan)))
-    made_with = Provenance(metric, _source(submission), _source(truth), library_versions())
-    return Result(rows, len(catalog.rows()), made_with)
+        made_with = Provenance(metric, _source(submission), _source(truth), library_versions())
+        problems = validate(submission, catalog, read_values=False).problems
+        rows = _kept_or_scored(plan, store, handed_in, made_with, work, workers, memory_bytes)
+        found = dict(track(rows, "score", total=len(plan)))
+    if Path(submission).is_file() and _source(submission) != made_with.submission:
+        raise SubmissionError(f"{submission} was changed while it was scored; score it again")
+    ordered = tuple(found[planned.place] for planned in plan)
+    return Result(ordered, len(catalog.rows()), made_with, problems)
 
 
 def plan_evaluation(
@@ -111,33 +109,6 @@ def plan_evaluation(
     )
 
 
-def score_rows(
-    plan: Sequence[PlannedRow], truth: Truth, submission: Submission, *, metric: str = "2026-06"
-) -> Iterator[Row]:
-    """Score one planned row after the other; memory holds one row's arrays at a time."""
-    for planned in plan:
-        yield score_row(planned, truth, submission, metric=metric)
-
-
-def score_row(planned: PlannedRow, truth: Truth, submission: Submission, *, metric: str = "2026-06") -> Row:
-    """Compare one class of one crop with its truth; whatever goes wrong is recorded in the row."""
-    try:
-        if planned.grid is None:
-            raise ScoringError(planned.problem)
-        there = truth.read(planned.crop_id, planned.class_name, planned.grid)
-        if_missing = _missing(there, planned.kind)
-    except (ScoringError, ChunkError) as error:
-        return _row(planned, {}, metric, TRUTH_ERROR, None, (str(error),))
-    try:
-        submitted = submission.array(planned.crop_id, planned.class_name)
-        if submitted is None:
-            return _row(planned, if_missing, metric, "missing", there, ())
-        counts, remarks = _compare(submitted, there, planned.grid, planned.kind)
-    except (FormatError, GridMismatch, SubmissionError) as error:
-        return _row(planned, if_missing, metric, UNREADABLE, there, (str(error),))
-    return _row(planned, counts, metric, counts[metric].status, there, remarks)
-
-
 def library_versions() -> dict[str, str]:
     """Versions of this package and of the `LIBRARIES`, of those that are installed."""
     found = {"organelle": __version__}
@@ -147,6 +118,75 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def _kept_or_scored(
+    plan: Sequence[PlannedRow],
+    truth: Truth,
+    submission: Submission,
+    made_with: Provenance,
+    work: Path | str | None,
+    workers: int | None,
+    memory_bytes: int | None,
+) -> Iterator[tuple[str, Row]]:
+    """Place and row of everything planned: first what an earlier run left, then the rest as it comes."""
+    metric = made_with.metric
+    key = evaluation_key(plan, made_with.submission.sha256, made_with.truth.sha256, made_with.versions)
+    kept = KeptRows(work, key) if work is not None else None
+    left = []
+    for planned in plan:
+        row = kept.get(planned, metric) if kept else None
+        if row is None:
+            left.append(planned)
+        else:
+            yield planned.place, row
+    rows: Iterator[tuple[PlannedRow, Row]]
+    if workers == 0:
+        rows = zip(left, score_rows(left, truth, submission, metric=metric), strict=True)
+    else:
+        rows = _score_in_children(left, truth, submission, metric, kept, workers, memory_bytes)
+    for planned, row in rows:
+        if kept and row.status != STOPPED:
+            kept.put(planned, row)
+        yield planned.place, row
+    if kept:
+        kept.close()
+
+
+def _score_in_children(
+    plan: Sequence[PlannedRow],
+    truth: Truth,
+    submission: Submission,
+    metric: str,
+    kept: KeptRows | None,
+    workers: int | None,
+    memory_bytes: int | None,
+) -> Iterator[tuple[PlannedRow, Row]]:
+    most = int(MOST_MEMORY * total_memory())
+    planned = {row.place: row for row in plan}
+    given = str(submission.path.resolve()), str(truth.path.resolve()), tuple(truth.classes)
+    jobs, stopped = [], {}
+    for place, row in planned.items():
+        allowance = row_allowance(row, truth, submission)
+        if allowance.memory_bytes > most:
+            needed, there = allowance.memory_bytes / 2**30, most / 2**30
+            stopped[place] = f"it needs {needed:.1f} GiB of memory, and this machine gives {there:.1f} GiB"
+        else:
+            jobs.append(Job(place, judge.arguments(row, *given), allowance))
+    options = {"workers": workers, "memory_bytes": memory_bytes, "warm": judge.WARM}
+    listen = kept.tell if kept else None
+    for outcome in run_jobs(judge.SCORE, jobs, on_event=listen, **options):  # type: ignore[arg-type]
+        if outcome.failure is None:
+            yield planned[outcome.key], row_from_record(outcome.value, metric)
+        else:
+            stopped[outcome.key] = str(outcome.failure)
+    for place, why in stopped.items():
+        row = planned[place]
+        job = Job(place, judge.arguments(row, *given, stopped=f"not scored: {why}"))
+        for outcome in run_jobs(judge.SCORE, [job], on_event=listen, **options):  # type: ignore[arg-type]
+            if outcome.failure is not None:
+                raise ScoringError(f"the truth of {place} cannot be read: {outcome.failure}")
+            yield row, row_from_record(outcome.value, metric)
 
 
 def _source(path: Path | str) -> Source:
@@ -166,49 +206,3 @@ def _plan_row(crop_id: int, class_name: str, kind: Kind, catalog: Catalog) -> Pl
     else:
         return PlannedRow(crop_id, class_name, kind, crop.grid)
     return PlannedRow(crop_id, class_name, kind, None, problem)
-
-
-def _missing(truth: TruthArray, kind: Kind) -> dict[str, Counts]:
-    """The counts of every version without a submission; masks play no part in them."""
-    if kind is Kind.SEMANTIC:
-        return dict.fromkeys(METRIC_VERSIONS, missing_semantic(truth.labels.size))
-    return {version: missing_instances(truth.labels, version=version) for version in METRIC_VERSIONS}
-
-
-def _compare(
-    submitted: SubmittedArray, truth: TruthArray, grid: Grid, kind: Kind
-) -> tuple[dict[str, Counts], tuple[str, ...]]:
-    from organelle.submission import align
-
-    prediction = align(submitted, grid, kind)
-    labels = truth_ids(truth.labels) if kind is Kind.INSTANCE else truth.labels
-    if truth.mask is not None:
-        prediction, labels = prediction * truth.mask, labels * truth.mask
-    remarks = tuple(remarks_on(prediction, submitted, kind))
-    if kind is Kind.SEMANTIC:
-        return dict.fromkeys(METRIC_VERSIONS, score_semantic(prediction, labels)), remarks
-    return dict(compare_instances(prediction, labels, grid.voxel_size_nm)), remarks
-
-
-def _row(
-    planned: PlannedRow,
-    counts: dict[str, Counts],
-    metric: str,
-    status: str,
-    truth: TruthArray | None,
-    remarks: tuple[str, ...],
-) -> Row:
-    voxel_size = planned.grid.voxel_size_nm if planned.grid else None
-    is_missing = status == "missing"
-    return Row(
-        crop_id=planned.crop_id,
-        class_name=planned.class_name,
-        kind=planned.kind,
-        counts=counts.get(metric),
-        status=status,
-        num_voxels=truth.labels.size if truth else 0,
-        voxel_size_nm=truth.voxel_size_nm if truth and is_missing else voxel_size,
-        is_missing=is_missing,
-        remarks=remarks,
-        by_version=counts,
-    )

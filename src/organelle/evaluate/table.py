@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from organelle.classes import Kind
-from organelle.evaluate.records import SKIPPED, TRUTH_ERROR, UNREADABLE, Result
+from organelle.evaluate.records import SKIPPED, STOPPED, TRUTH_ERROR, UNREADABLE, Result
 from organelle.evaluate.words import label, notes
 from organelle.metrics import PanopticScore, Scores
 
@@ -21,6 +21,7 @@ STATUS_STYLES = {
     "missing": "yellow",
     SKIPPED: "magenta",
     UNREADABLE: "red",
+    STOPPED: "red",
     TRUTH_ERROR: "red",
 }
 
@@ -42,7 +43,7 @@ def result_view(result: Result, *, baselines: Baselines | None = None) -> Render
     """
     classes = class_table(result, baselines=baselines)
     told = [] if baselines is None else [Text(told, "magenta") for told in skipped_classes(result)]
-    return Group(classes, *told, row_table(result), *_remarks(result), _overall(result))
+    return Group(classes, *told, row_table(result), *_remarks(result), *_problems(result), _overall(result))
 
 
 def class_table(result: Result, *, baselines: Baselines | None = None) -> Table:
@@ -104,6 +105,13 @@ def _remarks(result: Result) -> Iterator[Text]:
     for row in result.rows:
         style = "yellow" if row.status == "scored" else STATUS_STYLES.get(row.status, "")
         yield from (Text.assemble((row.place, style), f"  {note}") for note in notes(row))
+
+
+def _problems(result: Result) -> Iterator[Text]:
+    errors = sum(problem.severity == "error" for problem in result.problems)
+    if errors:
+        found = "1 error" if errors == 1 else f"{errors} errors"
+        yield Text(f"\nThe validator finds {found} in this submission: csc validate names them", "yellow")
 
 
 def _overall(result: Result) -> Text:

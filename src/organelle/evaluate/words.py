@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from organelle.classes import Kind
-from organelle.evaluate.records import SKIPPED, TRUTH_ERROR, UNREADABLE, Row
+from organelle.evaluate.records import SKIPPED, STOPPED, TRUTH_ERROR, UNREADABLE, Row
 from organelle.metrics import InstanceCounts
 from organelle.metrics.matching import MOST_PAIRS
 
@@ -29,6 +29,7 @@ def describe(row: Row) -> str:
         "scored": "scored",
         "matching_failed": "matching failed: the solver assigned no objects, so the crop does not count",
         UNREADABLE: "unreadable, so it counts as missing",
+        STOPPED: "stopped, so it counts as missing",
         TRUTH_ERROR: "the truth cannot be scored, so the row does not count",
     }.get(row.status, row.status)
 
@@ -37,7 +38,7 @@ def notes(row: Row) -> tuple[str, ...]:
     """What a reader should know about a row: its status unless that is plain, and its remarks."""
     if row.status == "scored":
         return row.remarks
-    if row.status in (UNREADABLE, TRUTH_ERROR):
+    if row.status in (STOPPED, UNREADABLE, TRUTH_ERROR):
         return (": ".join([describe(row), *row.remarks]),)
     return (describe(row), *row.remarks)
 

@@ -1,0 +1,134 @@
+"""Finished rows on disk: a killed evaluation goes on where it was.
+
+Rows lie in a folder that is named for everything that they depend on: the content of submission and truth,
+the grids, and the versions of what computed them. A file that was handed in again under an old name, or a
+new version of a library, therefore never meets rows of the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from organelle.children import Event
+from organelle.classes import Kind
+from organelle.errors import FileMissing, FormatError
+from organelle.evaluate.records import Row
+from organelle.evaluate.rows import PlannedRow
+from organelle.files import read_json, write_json
+from organelle.metrics import METRIC_VERSIONS, Counts, InstanceCounts, PanopticCounts, SemanticCounts
+
+FORM = 1
+"""Raised whenever a row's JSON changes its meaning."""
+
+LOG = "log.txt"
+
+_COUNTS = {kind.__name__: kind for kind in (InstanceCounts, PanopticCounts, SemanticCounts)}
+
+
+class KeptRows:
+    """The folder of the finished rows of one evaluation, and its log."""
+
+    def __init__(self, work: Path | str, key: str) -> None:
+        self.folder = Path(work) / "evaluate" / key
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._log = (self.folder / LOG).open("a", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def get(self, planned: PlannedRow, metric: str) -> Row | None:
+        """The finished row, None when it is not there or cannot be read."""
+        try:
+            return row_from_record(read_json(self._path(planned)), metric)
+        except (FileMissing, FormatError, KeyError, TypeError, ValueError):
+            return None
+
+    def put(self, planned: PlannedRow, row: Row) -> None:
+        """Keep a row; it is there whole or not at all."""
+        self.note("writing", planned.place)
+        write_json(self._path(planned), row_record(row), overwrite=True)
+        self.note("kept", planned.place)
+
+    def note(self, what: str, place: str = "", detail: str = "") -> None:
+        """Write one line into the log: time, what happened, where."""
+        line = " ".join(filter(None, (time.strftime("%Y-%m-%d %H:%M:%S"), what, place, detail)))
+        with self._lock:
+            self._log.write(line + "\n")
+            self._log.flush()
+
+    def tell(self, event: Event) -> None:
+        """Log what happened to a child process."""
+        self.note(event.what, event.key, f"process {event.pid} {event.detail}".strip())
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    def _path(self, planned: PlannedRow) -> Path:
+        return self.folder / f"crop{planned.crop_id}" / f"{planned.class_name}.json"
+
+
+def evaluation_key(
+    plan: Iterable[PlannedRow], submission: str, truth: str, versions: Mapping[str, str]
+) -> str:
+    """Name of an evaluation: a hash of all that its rows depend on.
+
+    Args:
+        plan: The rows.
+        submission: Hash of what was handed in.
+        truth: Hash of the truth.
+        versions: Of everything that can move a number.
+    """
+    rows = [[row.place, row.kind.value, row.grid and asdict(row.grid), row.problem] for row in plan]
+    record = [FORM, METRIC_VERSIONS, submission, truth, dict(versions), rows]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def row_record(row: Row) -> dict[str, Any]:
+    """A row as JSON values, with the counts of every version of the metric."""
+    counts = {
+        version: {"form": type(found).__name__, **asdict(found)} for version, found in row.by_version.items()
+    }
+    return {
+        "crop_id": row.crop_id,
+        "class_name": row.class_name,
+        "kind": row.kind.value,
+        "status": row.status,
+        "num_voxels": row.num_voxels,
+        "voxel_size_nm": row.voxel_size_nm,
+        "is_missing": row.is_missing,
+        "remarks": row.remarks,
+        "by_version": counts,
+    }
+
+
+def row_from_record(record: Mapping[str, Any], metric: str) -> Row:
+    """The row that `row_record` wrote down, with the counts of `metric` as its first.
+
+    Raises:
+        KeyError, TypeError or ValueError: it was not written by `row_record`.
+    """
+    counts = {version: _counts(found) for version, found in record["by_version"].items()}
+    size = record["voxel_size_nm"]
+    return Row(
+        crop_id=record["crop_id"],
+        class_name=record["class_name"],
+        kind=Kind(record["kind"]),
+        counts=counts.get(metric),
+        status=record["status"],
+        num_voxels=record["num_voxels"],
+        voxel_size_nm=(size[0], size[1], size[2]) if size else None,
+        is_missing=record["is_missing"],
+        remarks=tuple(record["remarks"]),
+        by_version=counts,
+    )
+
+
+def _counts(record: Mapping[str, Any]) -> Counts:
+    values = dict(record)
+    return _COUNTS[values.pop("form")](**values)
