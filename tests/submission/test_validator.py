@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +24,14 @@ from drawn_submissions import (
     place_of,
     write_folder,
     write_zip,
+    zip_bytes,
 )
 from rich.console import Console
 
-from organelle.errors import FileMissing
+import organelle.submission
+from organelle.errors import FileMissing, SubmissionError
 from organelle.geometry import Grid
-from organelle.submission import Limits, Problem, Report, validate
+from organelle.submission import Limits, Problem, Report, open_submission, validate
 
 
 def report(tmp_path: Path, files: Files, **options: Any) -> Report:
@@ -108,6 +112,7 @@ FAULTS: dict[str, tuple[Callable[[], Files], str, str]] = {
     "not-finite": (lambda: mito(np.full(NEAR.shape, np.nan, "f4")), "crop7/mito", "error"),
     "negative-values": (lambda: mito(drawn(NEAR, ids=5, dtype="int16") - np.int16(1)), "crop7/mito", "error"),
     "not-binary": (lambda: er(drawn(NEAR, ids=255)), AT, "warning"),
+    "ids-fill-dtype": (lambda: mito(drawn(NEAR, ids=255)), "crop7/mito", "warning"),
     "unreadable-chunk": (lambda: perfect_files() | {"crop7/er/0.0.1": b"?"}, AT, "error"),
 }
 
@@ -160,17 +165,75 @@ def test_an_offset_that_the_scorer_rounds_away(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_the_file_itself(tmp_path: Path) -> None:
-    (tmp_path / "text.zip").write_bytes(b"hello")
-    assert codes(validate(tmp_path / "text.zip", CHALLENGE)) == [("unreadable-file", ".")]
     assert codes(report(tmp_path, perfect_files("results/"))) == [("wrong-nesting", ".")]
     assert codes(report(tmp_path, perfect_files("a.zarr/") | perfect_files("b.zarr/"))) == [
         ("several-hierarchies", ".")
     ]
-    assert codes(report(tmp_path, {"inner.zip": b"PK"})) == [("no-crops", ".")]
+    assert codes(report(tmp_path, {"inner/a.txt": b""})) == [("no-crops", ".")]
     assert codes(report(tmp_path, perfect_files() | {"../x": b""}))[0] == ("unsafe-name", "../x")
     assert codes(report(tmp_path, perfect_files(), limits=Limits(members=5))) == [("unreadable-file", ".")]
     with pytest.raises(FileMissing):
         validate(tmp_path / "nothing.zip", CHALLENGE)
+
+
+FOREIGN = {
+    "an empty file": b"",
+    "a text file that begins with 'crop,class'": b"crop,class\n7,mito\n",
+    "a text file that begins with": "é".encode() * 300,
+    "a gzip file (.gz, .tar.gz)": b"\x1f\x8b\x08\0",
+    "a 7-Zip archive (.7z)": b"7z\xbc\xaf\x27\x1c\0\4",
+    "a tar archive (.tar)": b"crop7/" + bytes(251) + b"ustar\0" + bytes(300),
+    "an HDF5 file (.h5)": b"\x89HDF\r\n\x1a\n\0",
+    "a file of unknown kind, first bytes 00 ff 01": b"\0\xff\1",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_file_that_is_no_zip_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.zip").write_bytes(FOREIGN[name])
+    (problem,) = validate(tmp_path / "a.zip", CHALLENGE, scored=True).problems
+    assert (problem.code, problem.severity) == ("not-a-zip", "error")
+    assert problem.found.startswith(name)
+    assert problem.found.endswith(", not a zip")
+    with pytest.raises(SubmissionError, match=re.escape(f"a.zip: found {name}")):
+        open_submission(tmp_path / "a.zip")
+
+
+def test_a_zip_that_was_cut_off_is_told_from_a_file_that_is_none(tmp_path: Path) -> None:
+    whole = write_zip(tmp_path / "whole.zip", perfect_files()).read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole[: len(whole) // 2])
+    assert codes(validate(tmp_path / "a.zip", CHALLENGE)) == [("truncated-zip", ".")]
+
+
+def test_a_zip_inside_of_a_zip_or_folder_is_named(tmp_path: Path) -> None:
+    inner = zip_bytes(perfect_files())
+    zipped = report(tmp_path, {"inner.zip": inner}).problems[0]
+    assert (zipped.code, zipped.remedy) == (
+        "zip-inside",
+        "Hand in inner.zip itself: unpack the outer zip once.",
+    )
+    folder = validate(write_folder(tmp_path / "a", {"inner.zip": inner}), CHALLENGE).problems[0]
+    assert (folder.code, folder.found) == ("zip-inside", "a folder that holds another zip, inner.zip")
+
+
+def test_a_single_array_and_a_hierarchy_of_zarr_3_are_told_apart(tmp_path: Path) -> None:
+    inside = {name.removeprefix("crop7/er/"): data for name, data in er().items() if name.startswith(AT)}
+    assert codes(report(tmp_path, inside)) == [("lone-array", ".")]
+    assert codes(report(tmp_path, {"zarr.json": b"{}"})) == [("zarr-3", ".")]
+    new = {name.replace(".zgroup", "zarr.json"): data for name, data in perfect_files().items()}
+    assert codes(report(tmp_path, new)) == [("zarr-3", "."), ("zarr-3", "crop7"), ("zarr-3", "crop21")]
+
+
+def test_a_folder_may_be_named_like_a_zip_and_a_zip_like_a_folder(tmp_path: Path) -> None:
+    assert validate(write_folder(tmp_path / "folder.zip", perfect_files()), CHALLENGE).problems == ()
+    assert validate(write_zip(tmp_path / "zip.zarr", perfect_files()), CHALLENGE).problems == ()
+
+
+def test_masks_tell_that_this_is_the_truth(tmp_path: Path) -> None:
+    files = perfect_files() | array_files("crop7/er_mask", drawn(NEAR), place_of(NEAR))
+    (problem,) = report(tmp_path, files).problems
+    assert (problem.code, problem.place) == ("unknown-class", "crop7/er_mask")
+    assert "is this the truth" in problem.remedy
 
 
 def test_as_json_and_as_table(tmp_path: Path) -> None:
@@ -183,7 +246,7 @@ def test_as_json_and_as_table(tmp_path: Path) -> None:
     console.print(found)
     text = console.export_text()
     assert "1 error, 1 warning" in text
-    assert all(p.code in text and p.place in text for p in found.problems)
+    assert all(p.code in text and p.place in text and p.remedy in text for p in found.problems)
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path: Path) -> None:
@@ -201,3 +264,44 @@ def test_the_far_crop_keeps_its_own_grid(tmp_path: Path) -> None:
     found = report(tmp_path, files)
     assert {p.place for p in found.problems} == {"crop21/pm"}
     assert str(FAR.shape) in found.errors[0].expected
+
+
+def test_the_tables_of_a_narrow_terminal_still_name_row_and_code(tmp_path: Path) -> None:
+    found = report(tmp_path, er(drawn(NEAR, ids=9)), scored=True)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(found)
+    lines = console.export_text().splitlines()
+    assert any(line.startswith("crop7/mito  uint8") for line in lines)
+    assert any("not-binary" in line and "crop7/er" in line for line in lines)
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "validate.md"
+SOURCE = Path(organelle.submission.__file__).parent
+CODE = re.compile(r"[a-z0-9]+(-[a-z0-9_]+)+")
+NO_CODES = {"utf-8"}
+BAD_KEYS = {f"bad-{key}" for key in ("shape", "chunks", "order", "dimension_separator")}
+
+
+def codes_in(module: Path) -> set[str]:
+    """The codes given to `Problem` and `_expect`, and every other text that is spelled like a code."""
+    nodes = list(ast.walk(ast.parse(module.read_text())))
+    given = [code for node in nodes if isinstance(node, ast.Call) for code in given_code(node)]
+    texts = [n.value for n in (*nodes, *given) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    single = {n.value for n in given if isinstance(n, ast.Constant)}
+    return {text for text in texts if CODE.fullmatch(text)} | single
+
+
+def given_code(call: ast.Call) -> list[ast.expr]:
+    where = {"Problem": 0, "_expect": 1, "_warning": 0}.get(getattr(call.func, "id", ""), 99)
+    named = [k.value for k in call.keywords if k.arg == "code" and where == 0]
+    codes = [*call.args[where : where + 1], *named]
+    return [part for c in codes for part in ((c.body, c.orelse) if isinstance(c, ast.IfExp) else (c,))]
+
+
+def test_every_code_has_its_line_in_the_docs() -> None:
+    used = set().union(*(codes_in(module) for module in SOURCE.glob("*.py"))) - NO_CODES | BAD_KEYS
+    documented = re.findall(
+        r"^\| `([a-z0-9_-]+)` \| (?:error|warning|both) \| .+ \|$", PAGE.read_text(), re.M
+    )
+    assert len(documented) == len(set(documented))
+    assert set(documented) == used

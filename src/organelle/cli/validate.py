@@ -13,6 +13,13 @@ from organelle.cli._options import CatalogFolder, open_catalog
 def validate(
     submission: Annotated[Path, typer.Argument(metavar="FILE", help="The zip or folder to be handed in.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
+    scored: Annotated[
+        bool, typer.Option("--scored", help="Show what the scorer will see of every row.")
+    ] = False,
+    truth_path: Annotated[
+        Path | None,
+        typer.Option("--truth-path", "-t", help="Truth whose masks and limits --scored should know."),
+    ] = None,
     catalog: CatalogFolder = None,
 ) -> None:
     """Name every problem of a submission; the exit status is 1 if there is an error."""
@@ -22,7 +29,7 @@ def validate(
 
     from organelle.submission import validate
 
-    report = validate(submission, open_catalog(catalog))
+    report = validate(submission, open_catalog(catalog), scored=scored, truth=truth_path)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=1))
     else:

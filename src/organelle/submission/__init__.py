@@ -2,17 +2,22 @@
 
 from organelle.submission.alignment import align, align_array
 from organelle.submission.limits import Limits
+from organelle.submission.pieces import Pieces, take_apart
 from organelle.submission.problems import Problem, ProblemError, Report
 from organelle.submission.reader import Submission, open_stored, open_submission
+from organelle.submission.scored_view import ObjectView, RowView, see_row, see_rows
 from organelle.submission.stored import StoredArray, SubmittedArray
 from organelle.submission.validator import validate
 from organelle.submission.zarr_zip import ZarrZip
 
 __all__ = [
     "Limits",
+    "ObjectView",
+    "Pieces",
     "Problem",
     "ProblemError",
     "Report",
+    "RowView",
     "StoredArray",
     "Submission",
     "SubmittedArray",
@@ -21,5 +26,8 @@ __all__ = [
     "align_array",
     "open_stored",
     "open_submission",
+    "see_row",
+    "see_rows",
+    "take_apart",
     "validate",
 ]

@@ -19,13 +19,22 @@ from organelle.errors import GridMismatch, require_module
 from organelle.geometry import Box, Grid, Nm, Voxels
 
 if TYPE_CHECKING:
-    from organelle.submission.stored import SubmittedArray
+    from organelle.submission.stored import StoredArray, SubmittedArray
 
 SEMANTIC_THRESHOLD = 0.5
 """Above this a rescaled semantic voxel is inside; at native resolution everything above 0 is."""
 
 MOST_OVERSAMPLED = 64
-"""How many voxels an array may have for each voxel of its crop: four times as fine on every axis."""
+"""How many voxels an array may have for each voxel of its crop: four times as fine on every axis.
+
+It holds for the array as it is stored and as it is after rescaling.
+"""
+
+MOST_APART = 64
+"""How many times finer or coarser than the crop's an array's voxels may be along an axis.
+
+The filter before shrinking is as wide as the ratio, so that its work grows with it.
+"""
 
 
 def align(submitted: SubmittedArray, target: Grid, kind: Kind) -> np.ndarray:
@@ -36,15 +45,52 @@ def align(submitted: SubmittedArray, target: Grid, kind: Kind) -> np.ndarray:
 
     Raises:
         ChunkError: a chunk that cannot be decoded.
-        GridMismatch: more than 64 voxels for each of the crop's; nothing was read.
+        GridMismatch: as `scored_level`; nothing was read.
+    """
+    level = scored_level(submitted, target)
+    return align_array(level.read(), level.voxel_size_nm, level.translation_nm, target, kind)
+
+
+def scored_level(submitted: SubmittedArray, target: Grid) -> StoredArray:
+    """The level that is laid on `target`.
+
+    Raises:
+        GridMismatch: more than 64 voxels for each of the crop's, stored or after rescaling, or voxels that
+            are more than 64 times finer or coarser along an axis.
     """
     level = submitted.level_for(target.voxel_size_nm)
-    if math.prod(level.shape) > MOST_OVERSAMPLED * target.box.size:
+    if is_far_apart(level.voxel_size_nm, target):
         raise GridMismatch(
-            f"{level.place}: {level.shape} voxels for a crop of {target.shape}; at most {MOST_OVERSAMPLED} "
+            f"{level.place}: voxels of {level.voxel_size_nm} nm for a crop of {target.voxel_size_nm} nm; "
+            f"they may be {MOST_APART} times finer or coarser. Write it on the crop's own grid"
+        )
+    if (shape := excess_shape(level.shape, level.voxel_size_nm, target)) is not None:
+        raise GridMismatch(
+            f"{level.place}: {shape} voxels for a crop of {target.shape}; at most {MOST_OVERSAMPLED} "
             "times as many are read. Write it on the crop's own grid"
         )
-    return align_array(level.read(), level.voxel_size_nm, level.translation_nm, target, kind)
+    return level
+
+
+def is_far_apart(voxel_size_nm: Nm | None, target: Grid) -> bool:
+    """Whether rescaling to the voxels of `target` would be a change beyond `MOST_APART`."""
+    ratios = (v / t for v, t in zip(voxel_size_nm or (), target.voxel_size_nm, strict=False))
+    return any(not 1 / MOST_APART <= ratio <= MOST_APART for ratio in ratios)
+
+
+def excess_shape(shape: Voxels, voxel_size_nm: Nm | None, target: Grid) -> Voxels | None:
+    """The shape, stored or after rescaling, that has too many voxels for `target`; None: neither has."""
+    shapes = (shape, rescaled_shape(shape, voxel_size_nm, target))
+    return next((s for s in shapes if math.prod(s) > MOST_OVERSAMPLED * target.box.size), None)
+
+
+def rescaled_shape(shape: Voxels, voxel_size_nm: Nm | None, target: Grid) -> Voxels:
+    """The shape at the voxel size of `target`; the same where that is unknown or equal."""
+    if voxel_size_nm is None or np.allclose(voxel_size_nm, target.voxel_size_nm):
+        return shape
+    pairs = zip(shape, voxel_size_nm, target.voxel_size_nm, strict=True)
+    z, y, x = (max(1, round(n * (v / t))) for n, v, t in pairs)
+    return z, y, x
 
 
 def align_array(
@@ -99,10 +145,21 @@ def scored_shift(translation_nm: Nm | None, target: Grid) -> Voxels:
     return z, y, x
 
 
+def covered_box(shape: Voxels, voxel_size_nm: Nm | None, translation_nm: Nm | None, target: Grid) -> Box:
+    """The part of the crop, in its voxels, that an array of this shape reaches in `align_array`.
+
+    The rest of the crop is filled with 0; empty when nothing of the crop is reached.
+    """
+    shift = scored_shift(translation_nm, target)
+    if voxel_size_nm is None:
+        inside = Box(_centring(target.shape, shape), shape).intersect(target.box)
+        return inside.shift(shift).intersect(target.box)
+    return Box(shift, rescaled_shape(shape, voxel_size_nm, target)).intersect(target.box)
+
+
 def centre(array: np.ndarray, shape: Voxels) -> np.ndarray:
     """Crop or pad with 0 around the centre; the odd voxel goes after. The same array if the shape fits."""
-    shift = [_half(want, have) for want, have in zip(shape, array.shape, strict=True)]
-    return place(array, shift, shape)
+    return place(array, _centring(shape, array.shape), shape)
 
 
 def place(array: np.ndarray, shift: Sequence[int], shape: Voxels) -> np.ndarray:
@@ -119,6 +176,11 @@ def place(array: np.ndarray, shift: Sequence[int], shape: Voxels) -> np.ndarray:
     if not both.is_empty:
         out[both.slices()] = array[both.slices(here.start)]
     return out
+
+
+def _centring(wanted: Sequence[int], found: Sequence[int]) -> Voxels:
+    z, y, x = (_half(want, have) for want, have in zip(wanted, found, strict=True))
+    return z, y, x
 
 
 def _half(want: int, have: int) -> int:

@@ -10,8 +10,16 @@ import numpy as np
 
 from organelle.classes import Kind
 from organelle.errors import ChunkError
-from organelle.geometry import TOLERANCE_VOXELS, Box, Grid, Voxels
-from organelle.submission.alignment import MOST_OVERSAMPLED, scored_shift
+from organelle.geometry import TOLERANCE_VOXELS, Grid, Voxels
+from organelle.submission.alignment import (
+    MOST_APART,
+    MOST_OVERSAMPLED,
+    covered_box,
+    excess_shape,
+    is_far_apart,
+    scored_shift,
+)
+from organelle.submission.pieces import fills_its_dtype
 from organelle.submission.problems import Problem
 from organelle.submission.stored import StoredArray
 
@@ -21,8 +29,13 @@ _ON_THE_GRID = "Write it on the crop's own grid: csc pack-results does."
 
 def check_grid(array: StoredArray, target: Grid) -> Iterator[Problem]:
     """Whether voxel size, shape and offset meet the crop, as the scorer will lay them on it."""
-    if math.prod(array.shape) > MOST_OVERSAMPLED * target.box.size:
-        found, expected = f"{math.prod(array.shape):,} voxels", f"at most {MOST_OVERSAMPLED} a crop voxel"
+    if is_far_apart(array.voxel_size_nm, target):
+        found, expected = f"voxels of {array.voxel_size_nm} nm", f"{target.voxel_size_nm} nm"
+        remedy = f"They are not read if more than {MOST_APART} times finer or coarser. {_ON_THE_GRID}"
+        yield Problem("voxel-size-apart", array.place, found, expected, remedy)
+        return
+    if (shape := excess_shape(array.shape, array.voxel_size_nm, target)) is not None:
+        found, expected = f"{math.prod(shape):,} voxels", f"at most {MOST_OVERSAMPLED} a crop voxel"
         yield Problem("too-large", array.place, found, expected, _ON_THE_GRID)
     if array.voxel_size_nm is None:
         yield _no_voxel_size(array, target)
@@ -85,8 +98,7 @@ def _check_offset(array: StoredArray, target: Grid) -> Iterator[Problem]:
 
 
 def _check_cover(array: StoredArray, target: Grid) -> Iterator[Problem]:
-    shape = _rescaled_shape(array, target)
-    covered = Box(scored_shift(array.translation_nm, target), shape).intersect(target.box)
+    covered = covered_box(array.shape, array.voxel_size_nm, array.translation_nm, target)
     if covered == target.box:
         return
     where = f"{array.shape} voxels of {array.voxel_size_nm} nm at {array.translation_nm} nm"
@@ -97,15 +109,6 @@ def _check_cover(array: StoredArray, target: Grid) -> Iterator[Problem]:
         share = 100 * covered.size / target.box.size
         remedy = f"The rest counts as 0. {_ON_THE_GRID}"
         yield Problem("partial-cover", array.place, f"{where}: {share:.1f} % of the crop", expected, remedy)
-
-
-def _rescaled_shape(array: StoredArray, target: Grid) -> Voxels:
-    size = array.voxel_size_nm
-    if size is None or np.allclose(size, target.voxel_size_nm):
-        return array.shape
-    pairs = zip(array.shape, size, target.voxel_size_nm, strict=True)
-    z, y, x = (max(1, round(n * (v / t))) for n, v, t in pairs)
-    return z, y, x
 
 
 def _no_voxel_size(array: StoredArray, target: Grid) -> Problem:
@@ -162,6 +165,10 @@ def _odd_values(array: StoredArray, kind: Kind, seen: _Seen) -> Iterator[Problem
     if seen.low < 0:
         remedy = "Write the background as 0: other values of an instance class count as objects."
         yield Problem("negative-values", array.place, f"values down to {seen.low}", "0 and above", remedy)
+    if kind is Kind.INSTANCE and fills_its_dtype(array.dtype, seen.high):
+        remedy = "Larger ids are lost or merged: store ids in a wider type (csc pack-results chooses it)."
+        found, expected = f"ids up to {seen.high} in {array.dtype}", f"ids below {seen.high}"
+        yield Problem("ids-fill-dtype", array.place, found, expected, remedy, "warning")
     if kind is Kind.SEMANTIC and array.dtype.kind != "f" and seen.high > 1:
         remedy = "Everything above 0 counts as inside: threshold first if these are probabilities."
         yield Problem("not-binary", array.place, f"values up to {seen.high}", "0 and 1", remedy, "warning")

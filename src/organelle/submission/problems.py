@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from organelle.errors import FormatError
+from organelle.errors import FormatError, printable
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
+
+    from organelle.submission.scored_view import RowView
 
 Severity = Literal["error", "warning"]
 
@@ -24,6 +27,9 @@ class Problem:
 
     An `error` means that the row (or the whole file) cannot be scored as it was meant; a `warning` means
     that it is scored, but perhaps not as its maker thinks. `place` is a name inside the archive.
+
+    Names come from a stranger's file: `place`, `found` and `expected` are made `printable`, so that they
+    can be shown anywhere.
     """
 
     code: str
@@ -33,8 +39,13 @@ class Problem:
     remedy: str
     severity: Severity = "error"
 
+    def __post_init__(self) -> None:
+        for name in ("place", "found", "expected"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
+
     def __str__(self) -> str:
-        return f"{self.place}: found {self.found}; expected {self.expected}. {self.remedy}"
+        where = "" if self.place == "." else f"{self.place}: "
+        return f"{where}found {self.found}; expected {self.expected}. {self.remedy}"
 
 
 class ProblemError(FormatError):
@@ -47,15 +58,22 @@ class ProblemError(FormatError):
 
 @dataclass(frozen=True)
 class Report:
-    """All problems of one submission, worst first and then in the order of the file."""
+    """All problems of one submission, worst first and then in the order of the file.
+
+    `rows` is what the scorer will see of each row, in the order of the test table; None when nobody asked,
+    or when the file as a whole cannot be scored.
+    """
 
     path: Path
     problems: tuple[Problem, ...]
+    rows: tuple[RowView, ...] | None = None
 
     @classmethod
-    def of(cls, path: Path | str, problems: Iterable[Problem]) -> Report:
+    def of(
+        cls, path: Path | str, problems: Iterable[Problem], rows: tuple[RowView, ...] | None = None
+    ) -> Report:
         """Sort the problems: errors before warnings, otherwise as they came."""
-        return cls(Path(path), tuple(sorted(problems, key=lambda p: p.severity)))
+        return cls(Path(path), tuple(sorted(problems, key=lambda p: p.severity)), rows)
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -76,31 +94,44 @@ class Report:
     def summary(self) -> str:
         """One sentence."""
         counts = f"{_count(self.errors, 'error')}, {_count(self.warnings, 'warning')}"
-        return f"{self.path.name}: {counts if self.problems else 'no problems'}"
+        return f"{printable(self.path.name)}: {counts if self.problems else 'no problems'}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
-        return {
+        """The report as plain JSON values; `rows` only when the rows were looked at."""
+        record: dict[str, Any] = {
             "path": str(self.path),
             "ok": self.ok,
             "errors": len(self.errors),
             "warnings": len(self.warnings),
             "problems": [asdict(p) for p in self.problems],
         }
+        return record if self.rows is None else record | {"rows": [asdict(row) for row in self.rows]}
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Table | Group:
+        if self.rows is None:
+            return self._table()
+        from rich.console import Group
+
+        from organelle.submission.scored_table import scored_table
+
+        return Group(scored_table(self.rows), "", self._table())
+
+    def _table(self) -> Table:
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=self.summary, title_justify="left", show_lines=False)
-        for heading in ("", "code", "place", "found", "expected", "what to do"):
-            table.add_column(heading, overflow="fold")
+        table = Table(title=Text(self.summary), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("problem", no_wrap=True)
+        table.add_column("where", overflow="fold")
+        table.add_column("found, expected, what to do", overflow="fold")
         for p in self.problems[:SHOWN_PROBLEMS]:
             style = "bold red" if p.severity == "error" else "yellow"
-            cells = (p.code, p.place, p.found, p.expected, p.remedy)
-            table.add_row(Text(p.severity, style=style), *(Text(cell) for cell in cells))
+            words = f"found {p.found}\nexpected {p.expected}\n{p.remedy}"
+            table.add_row(Text(f"{p.code}\n{p.severity}", style=style), Text(p.place), Text(words))
         if (hidden := len(self.problems) - SHOWN_PROBLEMS) > 0:
             table.caption = f"... and {hidden} more; the JSON form lists all of them"
+        table.show_header = bool(self.problems)
         return table
 
 

@@ -109,7 +109,7 @@ def open_submission(
             without crops, or with several `*.zarr` folders.
     """
     limits = limits or Limits()
-    tree = open_tree(path, limits)
+    tree = _open(path, limits)
     try:
         if tree.problems:
             raise SubmissionError(f"{path}: {'; '.join(map(str, tree.problems[:3]))}")
@@ -130,10 +130,17 @@ def open_stored(path: Path | str, *, limits: Limits | None = None) -> SubmittedA
         SubmissionError: no array there.
     """
     limits = limits or Limits()
-    node = read_node(open_tree(path, limits), "", limits)
+    node = read_node(_open(path, limits), "", limits)
     if node is None:
         raise SubmissionError(f"{path} holds no zarr-2 array at its top: no .zarray, no levels")
     return node
+
+
+def _open(path: Path | str, limits: Limits) -> Tree:
+    try:
+        return open_tree(path, limits)
+    except ProblemError as error:
+        raise SubmissionError(f"{path}: {error}") from error
 
 
 def find_root(tree: Tree) -> str:
@@ -153,8 +160,9 @@ def find_root(tree: Tree) -> str:
         found = f"{len(stores)} zarr folders ({', '.join(stores[:4])})"
         raise ProblemError(Problem("several-hierarchies", ".", found, expected, remedy))
     lost = next((f for f in _folders(tree, "", NESTING) if holds_crops(tree, f)), None)
-    found = f"crop folders in {lost}" if lost else ", ".join(_first_names(tree)) or "nothing"
-    raise ProblemError(Problem("wrong-nesting" if lost else "no-crops", ".", found, expected, remedy))
+    if lost:
+        raise ProblemError(Problem("wrong-nesting", ".", f"crop folders in {lost}", expected, remedy))
+    raise ProblemError(_no_crops(tree, expected, remedy))
 
 
 def holds_crops(tree: Tree, folder: str) -> bool:
@@ -179,6 +187,24 @@ def _folders(tree: Tree, folder: str, depth: int, wanted: str = "") -> Iterator[
             yield inner
         if not wanted or not name.endswith(wanted):
             yield from _folders(tree, inner, depth - 1, wanted)
+
+
+def _no_crops(tree: Tree, expected: str, remedy: str) -> Problem:
+    """What lies there in the place of crops: another zip, a single array or class folders are named."""
+    folders, files = tree.children("")
+    what = "folder" if tree.path.is_dir() else "zip"
+    found, code = ", ".join(_first_names(tree)) or f"nothing: the {what} is empty", "no-crops"
+    inner = [name for name in files if name.lower().endswith(".zip")]
+    if len(inner) == 1 and not folders:
+        code, found = "zip-inside", f"a {what} that holds another zip, {inner[0]}"
+        remedy = f"Hand in {inner[0]} itself{'' if what == 'folder' else ': unpack the outer zip once'}."
+    elif ".zarray" in files:
+        code, found = "lone-array", "one zarr array, not a hierarchy of crops"
+        remedy = "Put it at crop{N}/{class} of a zarr group, or pack with csc pack-results."
+    elif "zarr.json" in files:
+        code, found = "zarr-3", "zarr.json (zarr format 3)"
+        remedy = "Write zarr format 2: the evaluator's zarr is 2.18. csc pack-results does."
+    return Problem(code, ".", found, expected, remedy)
 
 
 def _first_names(tree: Tree) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Protocol
 
-from organelle.errors import FileMissing, FormatError, did_you_mean
+from organelle.errors import FileMissing, FormatError, SubmissionError, did_you_mean
+from organelle.submission.foreign import name_foreign
 from organelle.submission.limits import Limits
-from organelle.submission.problems import Problem
+from organelle.submission.problems import Problem, ProblemError
 
 
 class Tree(Protocol):
@@ -25,7 +27,7 @@ class Tree(Protocol):
     def children(self, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of the folders and of the files directly below `folder` (`""` is the top), each sorted."""
 
-    def read(self, name: str, most: int) -> bytes | None:
+    def read(self, name: str, most: int) -> bytes | bytearray | None:
         """All bytes of a file, None when it is not there.
 
         Raises:
@@ -47,17 +49,23 @@ class FolderTree:
         """See `Tree`; an absent folder has no children."""
         try:
             with os.scandir(self.path / folder) as found:
-                entries = sorted((e.name, e.is_dir()) for e in found)
+                entries = sorted((e.name, _is_folder(e)) for e in found)
         except (FileNotFoundError, NotADirectoryError):
             return (), ()
         return tuple(n for n, is_dir in entries if is_dir), tuple(n for n, is_dir in entries if not is_dir)
 
     def read(self, name: str, most: int) -> bytes | None:
-        """See `Tree`."""
+        """See `Tree`; a pipe or device, which could block for ever or never end, is not opened."""
+        place = self.path / name
         try:
-            with (self.path / name).open("rb") as stream:
+            kind = place.stat().st_mode
+            if stat.S_ISDIR(kind):
+                return None
+            if not stat.S_ISREG(kind):
+                raise FormatError("a pipe, device or socket where a file belongs")
+            with place.open("rb") as stream:
                 data = stream.read(most + 1)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise FormatError(f"a file that cannot be read ({error.strerror})") from error
@@ -69,12 +77,20 @@ class FolderTree:
         """Nothing is held open."""
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
 def open_tree(path: Path | str, limits: Limits) -> Tree:
     """The tree in the zip or folder at `path`; the caller closes it.
 
     Raises:
         FileMissing: nothing is there.
-        SubmissionError: a file that is not a zip, is truncated, or exceeds `limits`.
+        ProblemError: a file that is not a zip, or only the beginning of one; says what it is.
+        SubmissionError: a zip that is damaged or exceeds `limits`.
     """
     from organelle.submission.archive import ZipTree
 
@@ -84,4 +100,9 @@ def open_tree(path: Path | str, limits: Limits) -> Tree:
     if not place.is_file():
         siblings = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
         raise FileMissing(f"no zip or folder at {place}{did_you_mean(place.name, siblings)}")
-    return ZipTree(place, limits)
+    try:
+        return ZipTree(place, limits)
+    except SubmissionError as error:
+        if (foreign := name_foreign(place)) is None:
+            raise
+        raise ProblemError(foreign) from error

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from organelle.classes import kind_of
 from organelle.errors import SubmissionError, did_you_mean
+from organelle.progress import track
 from organelle.submission.checks import check_grid, check_members, check_values
 from organelle.submission.limits import Limits
 from organelle.submission.problems import Problem, ProblemError, Report
-from organelle.submission.reader import Submission, find_root
+from organelle.submission.reader import MASK, Submission, find_root, open_submission
+from organelle.submission.scored_problems import check_view
+from organelle.submission.scored_view import RowView, see_rows
 from organelle.submission.stored import SubmittedArray
 from organelle.submission.tree import Tree, open_tree
 
@@ -19,31 +22,78 @@ if TYPE_CHECKING:
     from organelle.catalog import Catalog, Crop
 
 GROUP_FILES = {".zgroup", ".zattrs", ".zmetadata"}
+ZARR_3 = "zarr.json"
 SHOWN_NAMES = 5
+SHOWN_UNKNOWN = 50
+"""How many unknown crops, and unknown classes of a crop, are named one by one."""
+
+REFUSED = {"too-large", "voxel-size-apart"}
+"""Codes of arrays that the scorer does not read; neither are their values looked at here."""
 
 
 def validate(
-    path: Path | str, catalog: Catalog, *, read_values: bool = True, limits: Limits | None = None
+    path: Path | str,
+    catalog: Catalog,
+    *,
+    read_values: bool = True,
+    scored: bool = False,
+    truth: Path | str | None = None,
+    limits: Limits | None = None,
 ) -> Report:
     """Check a submission against the test table of `catalog`.
 
     Looked at: the zip itself, nesting, names (unknown ones with the nearest known), metadata, voxel size,
     shape and offset against each crop, dtype; and with `read_values` every chunk: whether it decodes, and
-    negative values, NaN, and semantic values other than 0 and 1. That takes one read of the whole file.
+    negative values, NaN, ids that fill their dtype, and semantic values other than 0 and 1. That takes one
+    read of the whole file.
+
+    Args:
+        path: the zip or folder.
+        catalog: its test crops are what is expected.
+        read_values: also decode every chunk.
+        scored: also tell what the scorer will see of each row (`Report.rows`), and warn of what will cost
+            points. That takes another read, and the memory of scoring one row.
+        truth: the ground truth, for the scored view: its masks, and how far each row is from being skipped.
+        limits: caps on what the file may ask for.
 
     Raises:
-        FileMissing: nothing at `path`. Everything else becomes a problem in the report.
+        FileMissing: nothing at `path` or `truth`. Everything else about `path` becomes a problem in the
+            report.
+        SubmissionError: `truth` cannot be read.
     """
     limits = limits or Limits()
     try:
         tree = open_tree(path, limits)
+    except ProblemError as error:
+        return Report.of(path, [error.problem])
     except SubmissionError as error:
         remedy = "Copy or pack it again."
         return Report.of(path, [Problem("unreadable-file", ".", str(error), "a zip of one zarr", remedy)])
     try:
-        return Report.of(path, _problems(tree, catalog, limits, read_values))
+        problems = list(_problems(tree, catalog, limits, read_values))
+        rows = _scored_rows(tree, catalog, limits, truth) if scored or truth is not None else None
+        seen = (problem for row in rows or () for problem in check_view(row))
+        return Report.of(path, [*problems, *seen], rows)
     finally:
         tree.close()
+
+
+def _scored_rows(
+    tree: Tree, catalog: Catalog, limits: Limits, truth: Path | str | None
+) -> tuple[RowView, ...] | None:
+    """The scored view; None for a file that the scorer refuses as a whole."""
+    expected = tuple(catalog.test_crops)
+    try:
+        submission = Submission(tree, find_root(tree), limits, expected)
+    except ProblemError:
+        return None
+    if tree.problems:
+        return None
+    rows = len(catalog.rows())
+    if truth is None:
+        return tuple(track(see_rows(submission, catalog), "look", total=rows))
+    with open_submission(truth, expected=expected) as store:
+        return tuple(track(see_rows(submission, catalog, truth=store), "look", total=rows))
 
 
 def _problems(tree: Tree, catalog: Catalog, limits: Limits, read_values: bool) -> Iterator[Problem]:
@@ -82,30 +132,41 @@ def _check_top(submission: Submission) -> Iterator[Problem]:
 
 def _check_crops(submission: Submission, catalog: Catalog) -> Iterator[Problem]:
     known = catalog.test_crops
-    for number in submission.crops():
-        if number not in known:
-            near = did_you_mean(number, known)
-            expected = f"one of the {len(known)} test crops{near}"
-            remedy = "It is not scored; rename it if it is meant to be one of those."
-            place = submission.folder(number).rstrip("/")
-            yield Problem("unknown-crop", place, f"crop {number}", expected, remedy, "warning")
+    unknown = [number for number in submission.crops() if number not in known]
+    for number in unknown[:SHOWN_UNKNOWN]:
+        near = did_you_mean(number, known)
+        expected = f"one of the {len(known)} test crops{near}"
+        remedy = "It is not scored; rename it if it is meant to be one of those."
+        place = submission.folder(number).rstrip("/")
+        yield Problem("unknown-crop", place, f"crop {number}", expected, remedy, "warning")
+    yield from _more("unknown-crop", submission.root.rstrip("/"), len(unknown))
     for crop in known.values():
         if crop.id not in submission.crops():
             place = submission.folder(crop.id).rstrip("/")
-            expected = f"{len(crop.classes)} classes"
+            expected = f"the folder of {', '.join(crop.classes[:SHOWN_NAMES])}"
+            expected += ", ..." if len(crop.classes) > SHOWN_NAMES else ""
             yield Problem("missing-crop", place, "nothing", expected, _MISSING)
 
 
 def _check_classes(submission: Submission, crop: Crop) -> Iterator[Problem]:
     folder = submission.folder(crop.id)
     yield from _check_group(submission.tree, folder, None)
-    for name in submission.tree.children(folder)[0]:
-        if name not in crop.classes:
-            expected = (
-                f"one of the {len(crop.classes)} classes of this crop{did_you_mean(name, crop.classes)}"
-            )
-            remedy = "It is not scored; rename it if it is meant to be one of those."
-            yield Problem("unknown-class", f"{folder}{name}", repr(name), expected, remedy, "warning")
+    unknown = [name for name in submission.tree.children(folder)[0] if name not in crop.classes]
+    for name in unknown[:SHOWN_UNKNOWN]:
+        near = did_you_mean(name[:64], crop.classes)
+        expected = f"one of the {len(crop.classes)} classes of this crop{near}"
+        remedy = "It is not scored; rename it if it is meant to be one of those."
+        if name.removesuffix(MASK) in crop.classes:
+            remedy = "Masks belong to the truth and are ignored here: is this the truth, or a copy of it?"
+        yield Problem("unknown-class", f"{folder}{name}", repr(name), expected, remedy, "warning")
+    yield from _more("unknown-class", folder.rstrip("/"), len(unknown))
+
+
+def _more(code: str, place: str, count: int) -> Iterator[Problem]:
+    """What stands for those of a long list that are not named."""
+    if count > SHOWN_UNKNOWN:
+        found = f"{count - SHOWN_UNKNOWN:,} more of the same"
+        yield Problem(code, place or ".", found, "none", "They are not scored; take them out.", "warning")
 
 
 def _check_row(submission: Submission, crop: Crop, class_name: str, read_values: bool) -> Iterator[Problem]:
@@ -120,9 +181,11 @@ def _check_row(submission: Submission, crop: Crop, class_name: str, read_values:
         return
     yield from _check_form(found)
     level, kind = found.level_for(crop.voxel_size_nm), kind_of(class_name)
-    yield from check_grid(level, crop.grid)
+    on_grid = tuple(check_grid(level, crop.grid))
+    yield from on_grid
     yield from check_members(level)
-    yield from check_values(level, kind, read_values=read_values)
+    is_read = REFUSED.isdisjoint(problem.code for problem in on_grid)
+    yield from check_values(level, kind, read_values=read_values and is_read)
 
 
 def _check_form(found: SubmittedArray) -> Iterator[Problem]:
@@ -141,12 +204,14 @@ def _check_form(found: SubmittedArray) -> Iterator[Problem]:
 def _check_group(tree: Tree, folder: str, known: set[str] | None) -> Iterator[Problem]:
     """The files of a group; with `known` also its folders."""
     folders, files = tree.children(folder)
+    place, expected = folder.rstrip("/") or ".", "a zarr-2 group (.zgroup)"
     if ".zgroup" not in files:
-        remedy = 'Add .zgroup with {"zarr_format": 2}.'
-        yield Problem(
-            "missing-zgroup", folder.rstrip("/") or ".", "no .zgroup", "a zarr-2 group", remedy, "warning"
-        )
-    yield from _strays(tree, folder, set(folders) if known is None else known, GROUP_FILES)
+        code, found, remedy = "missing-zgroup", "no .zgroup", 'Add .zgroup with {"zarr_format": 2}.'
+        if ZARR_3 in files:
+            code, found, remedy = "zarr-3", "a group of zarr format 3", "Write zarr format 2 throughout."
+        yield Problem(code, place, found, expected, remedy, "warning")
+    named = GROUP_FILES if ".zgroup" in files else GROUP_FILES | {ZARR_3}
+    yield from _strays(tree, folder, set(folders) if known is None else known, named)
 
 
 def _strays(tree: Tree, folder: str, folders: set[str], files: set[str]) -> Iterator[Problem]:
