@@ -57,8 +57,8 @@ def check_members(array: StoredArray) -> Iterator[Problem]:
     folder = f"{array.place}/" if array.place else ""
     folders, files = array.tree.children(folder)
     chunks, others = (files, folders) if array.spec.separator == "." else (folders, files)
-    known = {".zarray", ".zattrs"}
-    strays = [n for n in chunks if n not in known and not _is_chunk(n, array)]
+    known, numbers = {".zarray", ".zattrs"}, _chunk_numbers(array)
+    strays = [n for n in chunks if n not in known and not _is_chunk(n, numbers)]
     strays += [n for n in others if n not in known]
     if strays:
         found = ", ".join(map(repr, strays[:SHOWN_NAMES])) + (", ..." if len(strays) > SHOWN_NAMES else "")
@@ -174,12 +174,16 @@ def _odd_values(array: StoredArray, kind: Kind, seen: _Seen) -> Iterator[Problem
         yield Problem("not-binary", array.place, f"values up to {seen.high}", "0 and 1", remedy, "warning")
 
 
-def _is_chunk(name: str, array: StoredArray) -> bool:
-    """Whether a file `2.0.1` (or with separator `/` a folder `2`) belongs to the array."""
+def _chunk_numbers(array: StoredArray) -> list[set[str]]:
+    """Along each axis the numbers of chunks; of a folder per z (separator `/`) only those along z."""
     counts = array.spec.chunk_grid if array.spec.separator == "." else array.spec.chunk_grid[:1]
+    return [set(map(str, range(count))) for count in counts]
+
+
+def _is_chunk(name: str, numbers: list[set[str]]) -> bool:
+    """Whether a file `2.0.1` (or with separator `/` a folder `2`) belongs to the array."""
     parts = name.split(".")
-    fits = len(parts) == len(counts) and all(p.isascii() and p.isdigit() and len(p) < 10 for p in parts)
-    return fits and all(str(int(p)) == p and int(p) < n for p, n in zip(parts, counts, strict=True))
+    return len(parts) == len(numbers) and all(map(set.__contains__, numbers, parts))
 
 
 def _last(counts: Voxels) -> Voxels:

@@ -30,11 +30,24 @@ _ODD = re.compile(r"(^|/)\.\.?(/|$)|//|\\")
 _END = struct.Struct("<4s4x2HIIH")
 _LOCATOR = struct.Struct("<4s4xQ4x")
 _END64 = struct.Struct("<4s20x4Q")
-_ENTRY = struct.Struct("<4s4xHH4xIIIHHH4xII")
+_ENTRY = np.dtype(
+    [
+        *(("signature", "<u4"), ("versions", "<u4"), ("flags", "<u2"), ("method", "<u2"), ("time", "<u4")),
+        *(("crc", "<u4"), ("packed", "<u4"), ("size", "<u4"), ("name", "<u2"), ("extra", "<u2")),
+        *(("comment", "<u2"), ("disk", "<u2"), ("internal", "<u2"), ("attributes", "<u4"), ("offset", "<u4")),
+    ]
+)
+_LENGTHS, _LENGTHS_AT = struct.Struct("<HHH"), 28
+_SIGNATURE = 0x02014B50
 _FILES = (0, 0o100000, 0o040000)  # type bits that a plain file or folder has; 0: not made on Unix
 _LINK = 0o120000
-_MEMBER = np.dtype("u8, u8, u8, u8, u4, u4, u2, u2, u4")
-_MEMBER.names = ("offset", "until", "packed", "size", "crc", "name", "method", "flags", "mode")
+_MEMBER = np.dtype(
+    [
+        *((key, np.uint64) for key in ("offset", "until", "packed", "size")),
+        *((key, np.uint32) for key in ("crc", "mode", "signature")),
+        *((key, np.uint16) for key in ("name", "extra", "method", "flags")),
+    ]
+)
 
 
 class Directory(NamedTuple):
@@ -79,34 +92,69 @@ def parse_directory(
     Raises:
         SubmissionError: damaged, or names that together exceed `limits`.
     """
-    members = np.empty(min(directory.members, len(data) // _ENTRY.size), _MEMBER)
-    names: list[str] = []
-    at, held = 0, 0
+    starts = _entry_starts(data, directory.members)
+    if starts is None:
+        raise SubmissionError(f"{path} has a damaged zip directory; copy or pack it again")
+    members = _records(data, starts)
     try:
-        while at < len(data):
-            signature, flags, method, crc, packed, size, *lengths, mode, offset = _ENTRY.unpack_from(data, at)
-            start = at + _ENTRY.size
-            at = start + sum(lengths)
-            if signature != b"PK\1\2" or at > len(data):
-                raise ValueError
-            raw, extra = data[start : start + lengths[0]], data[start + lengths[0] : at - lengths[2]]
-            if 0xFFFFFFFF in (size, packed, offset):
-                size, packed, offset = _widen(extra, size, packed, offset)
-            members[len(names)] = (offset, 0, packed, size, crc, len(raw), method, flags, mode >> 16)
-            names.append(text_of(raw, flags))
-            held += sys.getsizeof(names[-1])
-            if held > limits.names_bytes:
-                raise SubmissionError(
-                    f"{path} has names of more than {limits.names_bytes:,} bytes; use shorter ones"
-                )
-    except (struct.error, ValueError, IndexError):
-        names = []
+        _widen_members(data, starts, members)
+    except struct.error:
+        raise SubmissionError(f"{path} has a damaged zip directory; copy or pack it again") from None
     outside = (members["offset"] > directory.offset) | (members["packed"] > directory.offset)
-    if len(names) != directory.members or outside.any():
+    if outside.any() or (members["signature"] != _SIGNATURE).any():
         raise SubmissionError(f"{path} has a damaged zip directory; copy or pack it again")
     order = np.argsort(members["offset"], kind="stable")
     members["until"][order] = np.append(members["offset"][order][1:], np.uint64(directory.offset))
-    return names, members
+    return _names(data, starts, members, path, limits), members
+
+
+def _entry_starts(data: bytes, count: int) -> np.ndarray | None:
+    """Where each entry begins; None unless `count` whole entries fill `data`."""
+    starts: list[int] = []
+    at, lengths = 0, _LENGTHS.unpack_from
+    while at + _ENTRY.itemsize <= len(data) and len(starts) < count:
+        starts.append(at)
+        name, extra, comment = lengths(data, at + _LENGTHS_AT)
+        at += _ENTRY.itemsize + name + extra + comment
+    return np.array(starts, np.int64) if at == len(data) and len(starts) == count else None
+
+
+def _records(data: bytes, starts: np.ndarray) -> np.ndarray:
+    members = np.zeros(len(starts), _MEMBER)
+    if len(starts):
+        every = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data, np.uint8), _ENTRY.itemsize)
+        entries = every[starts].view(_ENTRY)[:, 0]
+        for key in ("offset", "packed", "size", "crc", "name", "method", "flags", "signature", "extra"):
+            members[key] = entries[key]
+        members["mode"] = entries["attributes"] >> 16
+    return members
+
+
+def _widen_members(data: bytes, starts: np.ndarray, members: np.ndarray) -> None:
+    """Fill in the 64-bit numbers (APPNOTE 4.5.3)."""
+    keys = ("size", "packed", "offset")
+    for at in np.flatnonzero(np.any([members[key] == 0xFFFFFFFF for key in keys], axis=0)):
+        extra_at = int(starts[at]) + _ENTRY.itemsize + int(members["name"][at])
+        values = [int(members[key][at]) for key in keys]
+        wide = list(_widen(data[extra_at : extra_at + int(members["extra"][at])], *values))
+        for key, value in zip(keys, wide, strict=True):
+            members[key][at] = value
+
+
+def _names(data: bytes, starts: np.ndarray, members: np.ndarray, path: Path, limits: Limits) -> list[str]:
+    names, held = [], 0
+    ends = starts + _ENTRY.itemsize
+    for start, length, flags in zip(
+        ends.tolist(), members["name"].tolist(), members["flags"].tolist(), strict=True
+    ):
+        name = text_of(data[start : start + length], flags)
+        names.append(name)
+        held += sys.getsizeof(name)
+        if held > limits.names_bytes:
+            raise SubmissionError(
+                f"{path} has names of more than {limits.names_bytes:,} bytes; use shorter ones"
+            )
+    return names
 
 
 def problems_of(names: list[str], members: np.ndarray) -> Iterator[Problem]:
@@ -118,6 +166,8 @@ def problems_of(names: list[str], members: np.ndarray) -> Iterator[Problem]:
 
 def text_of(raw: bytes, flags: int) -> str:
     """A member's name."""
+    if raw.isascii():
+        return raw.decode("ascii")
     return raw.decode("utf-8" if flags & UTF8 else "cp437", errors="replace")
 
 
