@@ -198,6 +198,8 @@ def _no_crops(tree: Tree, expected: str, remedy: str) -> Problem:
     if len(inner) == 1 and not folders:
         code, found = "zip-inside", f"a {what} that holds another zip, {inner[0]}"
         remedy = f"Hand in {inner[0]} itself{'' if what == 'folder' else ': unpack the outer zip once'}."
+    elif is_crop_folder(tree.path.resolve().name):
+        found, remedy = "the folder of a single crop", "Name the folder that it lies in."
     elif ".zarray" in files:
         code, found = "lone-array", "one zarr array, not a hierarchy of crops"
         remedy = "Put it at crop{N}/{class} of a zarr group, or pack with csc pack-results."
