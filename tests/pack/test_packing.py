@@ -85,7 +85,7 @@ def test_ids_survive_in_the_smallest_type(tmp_path: Path, highest: int, stored: 
     report = pack(CHALLENGE, tmp_path, tmp_path / "out.zip")
     row = report.rows[0]
     assert (row.dtype, row.voxels) == (dtype, np.count_nonzero(ids))
-    assert row.objects == len(np.unique(ids[ids > 0]))
+    assert row.ids == len(np.unique(ids[ids > 0]))
     with open_submission(tmp_path / "out.zip") as submission:
         packed = submission.array(7, "mito")
         assert packed is not None
@@ -123,8 +123,8 @@ def test_report_says_where_each_row_came_from(tmp_path: Path) -> None:
     assert [row.class_name for row in report.zeros] == ["ves", "cell"]
     mito, er, ves, _, cell = report.rows
     assert mito.source == tmp_path / "processed" / "jrc_a.zarr" / "crop7" / "mito"
-    assert (er.objects, er.voxels) == (None, int(expected["crop7/er"].sum()))
-    assert (ves.objects, ves.voxels, ves.stored_bytes) == (0, 0, 0)
+    assert (er.ids, er.voxels) == (None, int(expected["crop7/er"].sum()))
+    assert (ves.ids, ves.voxels, ves.stored_bytes) == (0, 0, 0)
     assert cell.dtype == "uint8"
     assert report.to_dict()["rows"][2]["source"] is None
 

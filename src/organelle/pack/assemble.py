@@ -82,7 +82,7 @@ def _pack_row(archive: ZarrZip, pool: Executor, row: PlannedRow) -> PackedRow:
         class_name=row.class_name,
         source=row.source,
         dtype=str(census.dtype),
-        objects=census.objects if row.kind is Kind.INSTANCE else None,
+        ids=census.ids if row.kind is Kind.INSTANCE else None,
         voxels=census.voxels,
         stored_bytes=stored,
     )
@@ -125,7 +125,7 @@ class _Census:
         self._large: set[int] = set()
 
     @property
-    def objects(self) -> int:
+    def ids(self) -> int:
         """Number of distinct ids above 0."""
         return int(np.count_nonzero(self._small[1:])) + len(self._large)
 

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 class PackedRow:
     """One crop and class as it stands in the file.
 
-    `source` is the processed volume, or None where zeros were written. `objects` counts distinct ids, None
-    for semantic classes. `voxels` are those above 0, `stored_bytes` the compressed size.
+    `source` is the processed volume, or None where zeros were written. `ids` counts distinct ids, None for
+    semantic classes: relabelling may make more objects of them, which `submission.see_row` tells. `voxels`
+    are those above 0, `stored_bytes` the compressed size.
     """
 
     crop: int
     class_name: str
     source: Path | None
     dtype: str
-    objects: int | None
+    ids: int | None
     voxels: int
     stored_bytes: int
 
@@ -60,10 +61,11 @@ class PackReport:
         table = Table(title=self.summary, title_justify="left")
         for heading in ("crop", "class", "source"):
             table.add_column(heading)
-        for heading in ("objects", "voxels", "dtype"):
+        for heading in ("ids", "voxels", "dtype"):
             table.add_column(heading, justify="right")
         for row in self.rows:
-            objects = "" if row.objects is None else f"{row.objects:,}"
+            ids = "" if row.ids is None else f"{row.ids:,}"
             source = "zeros" if row.source is None else str(Path(*row.source.parts[-3:]))
-            table.add_row(str(row.crop), row.class_name, source, objects, f"{row.voxels:,}", row.dtype)
+            table.add_row(str(row.crop), row.class_name, source, ids, f"{row.voxels:,}", row.dtype)
+        table.caption = f"What the scorer will see of it: csc validate {self.path} --scored"
         return table
