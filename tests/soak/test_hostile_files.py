@@ -151,6 +151,23 @@ def test_attack(
     }
 
 
+def test_names_from_the_file_are_no_markup_and_no_codes(challenge: tuple[Path, Path], tmp_path: Path) -> None:
+    """A level's name holds markup, codes of a terminal and a mark that turns the direction of reading."""
+    attack = next(attack for attack in ATTACKS if attack.name == "level with escape codes")
+    tables, truth = challenge
+    done = run(
+        *("evaluate", "-s", attack.bad(tmp_path), "-t", truth, "--catalog", tables),
+        *("--report", tmp_path / "r.html"),
+        where=tmp_path,
+    )
+    assert done.status == 0, done.err
+    page = (tmp_path / "r.html").read_text()
+    assert "&lt;b&gt;" in page
+    for text in (page, done.out, done.err):
+        assert not any(code in text for code in ("\x1b", "\u202e"))
+    assert "[2J<b>" not in page
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_twin(
     attack: Attack, challenge: tuple[Path, Path], honest: dict[str, object], tmp_path: Path

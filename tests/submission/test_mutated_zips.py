@@ -73,17 +73,12 @@ def change_bytes(data: bytes, rng: random.Random, *, times: int = 3, first: int 
     for _ in range(rng.randint(1, times)):
         at, length = rng.randrange(min(first or len(data), len(data)) or 1), rng.choice((1, 1, 2, 4, 16))
         part, form = data[at : at + length], rng.choice(("<B", "<H", "<I"))
-        top = 1 << 8 * struct.calcsize(form)
-        new = rng.choice(
-            (
-                bytes(b ^ 1 << rng.randrange(8) for b in part),
-                b"",
-                part * 2,
-                rng.randbytes(len(part)),
-                struct.pack(form, rng.choice(ODD_NUMBERS) % top),
-            )
-        )
-        data = data[:at] + new + data[at + (struct.calcsize(form) if len(new) in (1, 2, 4) else length) :]
+        number = struct.pack(form, rng.choice(ODD_NUMBERS) % (1 << 8 * struct.calcsize(form)))
+        flipped = bytes(b ^ 1 << rng.randrange(8) for b in part)
+        random_bytes = rng.randbytes(len(part))
+        new = rng.choice((flipped, b"", part * 2, random_bytes, number))
+        cut = len(number) if new is number else length
+        data = data[:at] + new + data[at + cut :]
     return data
 
 

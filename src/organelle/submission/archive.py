@@ -26,6 +26,7 @@ ENCRYPTED, STREAMED = 0x1, 0x8
 WIDE = 0xFFFFFFFF
 """Stands for a number of 64 bits that is written elsewhere."""
 
+_Children = tuple[tuple[str, ...], tuple[str, ...]]
 _LOCAL = struct.Struct("<4s2xHH4x3IHH")
 
 
@@ -38,19 +39,11 @@ class ZipTree:
         self._closer = weakref.finalize(self, os.close, self._descriptor)
         self._open(limits)
 
-    def children(self, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """See `Tree`."""
-        folders, files = [], []
-        at = bisect_left(self._names, folder)
-        while at < len(self._names) and self._names[at].startswith(folder):
-            head, slash, _ = self._names[at][len(folder) :].partition("/")
-            if slash:
-                folders.append(head)
-                at = bisect_left(self._names, f"{folder}{head}0", at)  # "0" follows "/" in ASCII
-            else:
-                files.extend([head] if head else [])
-                at += 1
-        return tuple(folders), tuple(files)
+    def children(self, folder: str) -> _Children:
+        """See `Tree`; the last answer is kept, for the same folder is asked for several times in a row."""
+        if self._listed[0] != folder:
+            self._listed = folder, self._list(folder)
+        return self._listed[1]
 
     def read(self, name: str, most: int) -> bytes | bytearray | None:
         """See `Tree`; the checksum is verified."""
@@ -84,6 +77,20 @@ class ZipTree:
         order = sorted(range(len(names)), key=names.__getitem__)
         self._names = [names[i] for i in order]
         self._members = members[order]
+        self._listed: tuple[str | None, _Children] = None, ((), ())
+
+    def _list(self, folder: str) -> _Children:
+        folders, files = [], []
+        at = bisect_left(self._names, folder)
+        while at < len(self._names) and self._names[at].startswith(folder):
+            head, slash, _ = self._names[at][len(folder) :].partition("/")
+            if slash:
+                folders.append(head)
+                at = bisect_left(self._names, f"{folder}{head}0", at)  # "0" follows "/" in ASCII
+            else:
+                files.extend([head] if head else [])
+                at += 1
+        return tuple(folders), tuple(files)
 
     def _packed(self, name: str, member: np.void) -> bytes:
         """The member as it is stored; what stands before it must say the same as the directory."""
