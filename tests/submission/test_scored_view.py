@@ -123,6 +123,8 @@ def test_ids_smaller_than_the_crops_voxels_are_lost(tmp_path: Path) -> None:
     assert (seen.objects.ids_stored, seen.objects.ids, seen.objects.ids_rescaled_away) == (5, 4, 1)
     assert codes(seen) == ["ids-lost"]
     assert "1 smaller than its voxels" in next(check_view(seen)).found
+    moved = objects(tmp_path, fine, attributes | {"translation": [100.0, 200.0, 300.0 - 48]})
+    assert (moved.ids_rescaled_away, moved.ids_outside, moved.ids) == (1, 2, 2)
 
 
 def test_rescaling_blurs_float_ids_into_new_ones(tmp_path: Path) -> None:
