@@ -18,6 +18,7 @@ HOSTS = {
     "arxiv.org",
     "cellmapchallenge.janelia.org",
     "doi.org",
+    "janelia-cosem-datasets.s3.amazonaws.com",  # only in links that the reader opens
     "neuroglancer-demo.appspot.com",
     "ngff.openmicroscopy.org",
     "semver.org",

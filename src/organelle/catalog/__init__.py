@@ -11,6 +11,7 @@ from organelle.catalog.layout import (
     labels_folder,
     prediction_path,
     processed_path,
+    public_em_url,
 )
 from organelle.catalog.records import Catalog, Crop, Dataset
 from organelle.catalog.split import (
@@ -37,6 +38,7 @@ __all__ = [
     "make_datasplit",
     "prediction_path",
     "processed_path",
+    "public_em_url",
     "read_datasplit",
     "write_datasplit",
     "write_tables",

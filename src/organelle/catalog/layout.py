@@ -6,10 +6,21 @@ from pathlib import Path
 
 from organelle.catalog.records import Crop
 
+PUBLIC_BUCKET = "https://janelia-cosem-datasets.s3.amazonaws.com"
+"""The public data of the CellMap project (CC BY 4.0, doi:10.25378/janelia.c.7456966), without an account."""
+
 
 def em_path(data: Path | str, dataset: str) -> Path:
     """The multiscale EM of a dataset."""
     return _reconstruction(data, dataset) / "em" / "fibsem-uint8"
+
+
+def public_em_url(dataset: str) -> str | None:
+    """Where the EM of a dataset lies in the challenge's public bucket; None for datasets of others."""
+    from organelle.catalog.tables import load_catalog
+
+    known = dataset in load_catalog().datasets
+    return f"{PUBLIC_BUCKET}/{em_path('', dataset).as_posix()}" if known else None
 
 
 def labels_folder(data: Path | str, crop: Crop) -> Path:

@@ -9,12 +9,16 @@ A report shows EM, truth and prediction beside each other::
 """
 
 from organelle.scenes.colours import colour_of, label_colours
+from organelle.scenes.neuroglancer import VIEWER, Labels, Scene, state_link, viewer_state
 from organelle.scenes.pictures import Overlay, busiest_slice, comparison, side_by_side, slice_picture
 from organelle.scenes.png import png_bytes
 from organelle.scenes.text import write_text
 
 __all__ = [
+    "VIEWER",
+    "Labels",
     "Overlay",
+    "Scene",
     "busiest_slice",
     "colour_of",
     "comparison",
@@ -22,5 +26,7 @@ __all__ = [
     "png_bytes",
     "side_by_side",
     "slice_picture",
+    "state_link",
+    "viewer_state",
     "write_text",
 ]
