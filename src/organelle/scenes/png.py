@@ -31,7 +31,7 @@ def png_bytes(picture: npt.NDArray[Any]) -> bytes:
         )
     height, width = array.shape[:2]
     header = struct.pack(">IIBBBBB", width, height, 8, kinds[array.ndim], 0, 0, 0)
-    body = zlib.compress(_filtered(array), 9)
+    body = zlib.compress(_filtered(array), 6)
     chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", body), _chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
