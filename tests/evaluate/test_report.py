@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -72,13 +73,49 @@ def report(challenge, **options):
 
 def test_the_page_needs_nothing_else_and_every_picture_is_described(challenge):
     text = report(challenge, data=add_em(challenge), title="Fly <1>")
-    assert not re.search(r"https?:|<script|<link|url\(", text)
+    assert not re.search(r"<script|<link|url\(|src=.(?!data:)", text)
     assert "prefers-color-scheme: dark" in text
     page = Outline(text)
     assert len(page.images) == 3 * 3 * 3
     assert all(i["alt"] and i["src"].startswith("data:image/png;base64,") for i in page.images)
     assert "Fly <1>" in page.text
     assert "20 × 24 × 28 voxels" in page.text
+
+
+def spoil(challenge):
+    """Crop 11: the first mito is missed, a bar of er is invented."""
+    mito, er = cubes(GRIDS[11].shape), (cubes(GRIDS[11].shape) > 0).astype(np.uint8)
+    mito[mito == 1] = 0
+    er[0] = 1
+    for name, array in (("mito", mito), ("er", er)):
+        shutil.rmtree(challenge.submission / "crop11" / name)
+        challenge.hand_in(11, name, array)
+
+
+def test_every_point_lost_is_explained_with_place_pictures_and_a_link(challenge):
+    spoil(challenge)
+    text = report(challenge, data=add_em(challenge))
+    page = Outline(text)
+    assert len(page.images) == 3 * 3 * 3 + 2 * 3 * 3
+    assert "An object of mito is not in the prediction." in page.text
+    assert "The prediction has er where there is none." in page.text
+    assert "828, 1628, 2428 nm" in page.text  # voxel 3, 3, 3 is in the middle of the missed cube
+    assert "125 voxels, 64,000 nm³" in page.text
+    assert set(re.findall(r'href="(https?://[^/"]*)', text)) == {"https://neuroglancer-demo.appspot.com"}
+    record = json.loads((challenge.root / "report_faults.json").read_text())
+    assert [cost["class"] for cost in record["costliest"]] == ["er", "mito"]
+
+
+def test_a_perfect_submission_has_nothing_to_explain(challenge):
+    text = Outline(report(challenge)).text
+    assert "Nowhere: everything is right." in text
+    assert "The costliest faults" not in text
+
+
+def test_faults_that_are_not_asked_for_are_not_drawn(challenge):
+    spoil(challenge)
+    page = Outline(report(challenge, most_faults=1))
+    assert len(page.images) == 3 * 3 * 3 + 3 * 3
 
 
 def test_baselines_stand_beside_each_class(challenge):

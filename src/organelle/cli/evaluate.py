@@ -20,7 +20,16 @@ def evaluate(
         typer.Option("--result-file", "-r", help="JSON to write; NAME_extended.json appears beside it."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="HTML page to write, with pictures.")
+        Path | None,
+        typer.Option("--report", help="HTML page for organisers; NAME_faults.json appears beside it."),
+    ] = None,
+    public_report: Annotated[
+        Path | None,
+        typer.Option("--public-report", help="HTML page for participants, which betrays no truth."),
+    ] = None,
+    serve_url: Annotated[
+        str | None,
+        typer.Option("--serve-url", help="Server of data/, truth/ and submission/ for Neuroglancer links."),
     ] = None,
     instance_classes: Annotated[
         str | None, typer.Option("--instance-classes", "-ic", help="Classes to score as objects.")
@@ -43,10 +52,19 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a submission against the ground truth."""
-    from organelle.evaluate import evaluate, extended_path, print_result, write_report, write_result
+    from organelle.evaluate import (
+        evaluate,
+        extended_path,
+        faults_path,
+        print_result,
+        write_public_report,
+        write_report,
+        write_result,
+    )
     from organelle.files import refuse_existing
 
-    for path in (result_file, result_file and extended_path(result_file), report):
+    pages = (report, report and faults_path(report), public_report)
+    for path in (result_file, result_file and extended_path(result_file), *pages):
         if path:
             refuse_existing(path, overwrite=overwrite)
     crops = open_catalog(catalog)
@@ -70,6 +88,9 @@ def evaluate(
             data=data,
             truth=truth_path,
             submission=submission_path,
+            serve_url=serve_url,
             overwrite=overwrite,
         )
+    if public_report:
+        write_public_report(result, public_report, overwrite=overwrite)
     print_result(result)

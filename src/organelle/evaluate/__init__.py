@@ -9,7 +9,12 @@
 """
 
 from organelle.evaluate.compare import Comparison, Difference, compare, comparison_table
+from organelle.evaluate.costliest import Cost, Explanation, Loss, Unskipped, costliest
+from organelle.evaluate.explain import ExplainedRow, explain_row
+from organelle.evaluate.explanation import explain, explain_record, faults_path
+from organelle.evaluate.fault_slices import draw_faults
 from organelle.evaluate.output import extended_path, extended_record, public_record, write_result
+from organelle.evaluate.public_report import write_public_report
 from organelle.evaluate.records import Provenance, Result, Row, Source
 from organelle.evaluate.report import write_report
 from organelle.evaluate.rows import PlannedRow, score_row, score_rows
@@ -39,10 +44,14 @@ __all__ = [
     "INSTANCE_CLASSES",
     "Baselines",
     "Comparison",
+    "Cost",
     "Difference",
     "ErrorCount",
     "ExpectedCounts",
+    "ExplainedRow",
+    "Explanation",
     "LeftOut",
+    "Loss",
     "PlannedRow",
     "Provenance",
     "Result",
@@ -55,14 +64,21 @@ __all__ = [
     "TruthArray",
     "TruthReport",
     "TruthRow",
+    "Unskipped",
     "class_table",
     "comparable_scores",
     "compare",
     "comparison_table",
+    "costliest",
     "describe",
+    "draw_faults",
     "evaluate",
+    "explain",
+    "explain_record",
+    "explain_row",
     "extended_path",
     "extended_record",
+    "faults_path",
     "make_truth",
     "open_truth",
     "plan_evaluation",
@@ -73,6 +89,7 @@ __all__ = [
     "score_row",
     "score_rows",
     "simulate",
+    "write_public_report",
     "write_report",
     "write_result",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from organelle.classes import Kind
 from organelle.errors import ClassNotFound
-from organelle.evaluate.records import UNREADABLE, Result, Row
+from organelle.evaluate.records import STOPPED, UNREADABLE, Result, Row
 from organelle.evaluate.slices import Plane
 from organelle.evaluate.table import Baselines, score_parts, skipped_classes
 from organelle.evaluate.words import label, notes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _MADE_OF = {"F1": "square root of F1 × mean Hausdorff term", "SQ": "panoptic quality, SQ × RQ"}
-_ABSENT = {"missing": "not handed in", UNREADABLE: "unreadable"}
+_ABSENT = {"missing": "not handed in", UNREADABLE: "unreadable", STOPPED: "stopped"}
 
 
 def page(title: str, style: str, body: Iterable[str]) -> str:
@@ -104,9 +104,14 @@ def figure(row: Row, planes: Sequence[Plane], *, has_em: bool) -> str:
     em = "" if has_em else '<span class="soft small">no EM of this crop in the data folder</span>'
     folded = "".join(_plane(row, plane) for plane in rest)
     return (
-        f"<h3><span>{_dot(row.class_name)}{escape(row.class_name)}</span>{em}</h3>"
+        f"<h3><span>{dot(row.class_name)}{escape(row.class_name)}</span>{em}</h3>"
         f"{_plane(row, first)}<details><summary>Slices across y and x</summary>{folded}</details>"
     )
+
+
+def picture(described: str, png: bytes) -> str:
+    """A PNG file as an image that needs no other file."""
+    return f'<img alt="{escape(described)}" src="data:image/png;base64,{b64encode(png).decode()}">'
 
 
 def picture_note(shown: int, rows: int) -> str:
@@ -136,7 +141,7 @@ def provenance(result: Result) -> str:
 def _card(name: str, score: float, explained: str) -> str:
     return (
         f'<div class="card"><div class="soft">{name}</div><div class="number">{score:.3f}</div>'
-        f'{_bar(score)}<div class="soft small">{explained}</div></div>'
+        f'{bar(score)}<div class="soft small">{explained}</div></div>'
     )
 
 
@@ -149,13 +154,13 @@ def _class_row(name: str, score: Score, baselines: Baselines, made_of: Iterable[
     others = [scores.get(name) for scores in baselines.values()]
     known = [other for other in others if other is not None]
     mood = "" if not known else "up" if all(score.score > other for other in known) else "down"
-    parts = [_number(getattr(score, part, None)) for part in made_of]
+    parts = [number(getattr(score, part, None)) for part in made_of]
     counts = [f"{n:,}" for n in (score.tp, score.fp, score.fn)]
-    cells = "".join(f'<td class="right">{cell}</td>' for cell in [*map(_number, others), *parts, *counts])
+    cells = "".join(f'<td class="right">{cell}</td>' for cell in [*map(number, others), *parts, *counts])
     return (
-        f'<tr><th scope="row">{_dot(name)}{escape(name)}</th>'
-        f'<td class="wide">{_bar(score.score, others, tone=_tone(name))}</td>'
-        f'<td class="right best {mood}">{_number(score.score)}</td>{cells}</tr>'
+        f'<tr><th scope="row">{dot(name)}{escape(name)}</th>'
+        f'<td class="wide">{bar(score.score, others, tone=tone(name))}</td>'
+        f'<td class="right best {mood}">{number(score.score)}</td>{cells}</tr>'
     )
 
 
@@ -166,7 +171,7 @@ def _crop_row(row: Row) -> str:
     unit = "objects" if row.kind is Kind.INSTANCE else "voxels"
     mood = row.status if row.status in ("scored", "missing") else "bad"
     return (
-        f'<tr><th scope="row">{_dot(row.class_name)}{escape(row.class_name)}</th>{cells}<td>{unit}</td>'
+        f'<tr><th scope="row">{dot(row.class_name)}{escape(row.class_name)}</th>{cells}<td>{unit}</td>'
         f'<td class="status {mood}">{escape(label(row))}</td></tr>'
     )
 
@@ -181,10 +186,7 @@ def _plane(row: Row, plane: Plane) -> str:
         "Prediction" if row.status not in _ABSENT else f"Prediction: {_ABSENT[row.status]}",
     )
     heads = "".join(f'<div class="head" aria-hidden="true">{name}</div>' for name in titles)
-    images = "".join(
-        f'<img alt="{name}: {escape(what)}" src="data:image/png;base64,{b64encode(png).decode()}">'
-        for name, png in pictures.items()
-    )
+    images = "".join(picture(f"{name}: {what}", png) for name, png in pictures.items())
     where = f"{plane.axis} slice {plane.index + 1} of {plane.count}, {width} µm wide and {height} µm high"
     ratio = plane.shape_nm[1] / plane.shape_nm[0]
     return (
@@ -193,7 +195,8 @@ def _plane(row: Row, plane: Plane) -> str:
     )
 
 
-def _bar(score: float, others: Sequence[float | None] = (), tone: str = "") -> str:
+def bar(score: float, others: Sequence[float | None] = (), tone: str = "") -> str:
+    """A score as a bar, and others as marks on it."""
     marks = "".join(
         f'<b class="m{i}" style="left:{100 * other:.2f}%"></b>'
         for i, other in enumerate(others)
@@ -220,11 +223,12 @@ def _head(columns: Iterable[tuple[str, str]]) -> str:
     return f"<thead><tr>{''.join(cells)}</tr></thead>"
 
 
-def _dot(class_name: str) -> str:
-    return f'<span class="dot" style="--tone:{_tone(class_name)}" aria-hidden="true"></span>'
+def dot(class_name: str) -> str:
+    """A dot in the colour of a class."""
+    return f'<span class="dot" style="--tone:{tone(class_name)}" aria-hidden="true"></span>'
 
 
-def _tone(class_name: str) -> str:
+def tone(class_name: str) -> str:
     """The class's colour as CSS; grey for a name that is no class."""
     try:
         red, green, blue = colour_of(class_name)
@@ -233,7 +237,8 @@ def _tone(class_name: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _number(score: float | None) -> str:
+def number(score: float | None) -> str:
+    """A score, or a dash."""
     return "–" if score is None else f"{score:.3f}"
 
 

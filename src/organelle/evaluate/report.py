@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from organelle.errors import require_folder
-from organelle.evaluate import page
+from organelle.evaluate import explain_page, page
+from organelle.evaluate.costliest import Cost, Explanation
+from organelle.evaluate.explanation import explain, explain_record, faults_path, planned_again
+from organelle.evaluate.fault_slices import draw_faults
 from organelle.evaluate.records import TRUTH_ERROR, Result, Row
-from organelle.evaluate.slices import draw_planes, open_em
+from organelle.evaluate.slices import Plane, draw_planes, open_em
 from organelle.evaluate.table import Baselines
 from organelle.evaluate.truth import Truth, open_truth
-from organelle.files import refuse_existing, whole
+from organelle.files import refuse_existing, whole, write_json
 from organelle.progress import track
+from organelle.scenes import VIEWER
 from organelle.submission import Submission, open_submission
 
 if TYPE_CHECKING:
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 60
 """Rows with pictures, worst first: about 0.5 MB each at full size."""
+
+MOST_FAULTS = 40
+"""Faults in the list of the costliest, all with pictures: about 0.3 MB each."""
 
 
 def write_report(
@@ -35,9 +42,15 @@ def write_report(
     baselines: Baselines | None = None,
     title: str = "Scored submission",
     most_pictures: int = MOST_PICTURES,
+    most_faults: int = MOST_FAULTS,
+    serve_url: str | None = None,
+    viewer_url: str = VIEWER,
     overwrite: bool = False,
 ) -> Path:
-    """Write overall numbers, bars per class, and slices of EM, truth and prediction per crop.
+    """Write scores, where points are lost, the costliest faults, and slices of EM, truth and prediction.
+
+    `NAME_faults.json` beside `NAME.html` says the same about faults, and lists all of them. Both betray the
+    truth and are for organisers only; participants get `write_public_report`.
 
     Args:
         result: What `evaluate` found in `submission` and `truth`.
@@ -50,37 +63,83 @@ def write_report(
             as missed, and the page says so.
         title: Heading of the page.
         most_pictures: How many rows are shown as pictures.
+        most_faults: How many of the costliest faults are listed and shown.
+        serve_url: Where a server offers EM, truth and prediction to Neuroglancer; see `fault_scene`.
+        viewer_url: The Neuroglancer that links open.
         overwrite: Replace the file if it exists.
 
     Raises:
-        OutputExists: the file is there and `overwrite` is false.
+        OutputExists: one of the two files is there and `overwrite` is false; neither was written.
         FileMissing: no data folder, truth or submission at the places given.
     """
-    refuse_existing(path, overwrite=overwrite)
+    for output in (path, faults_path(path)):
+        refuse_existing(output, overwrite=overwrite)
     if data is not None:
         require_folder(data, "data folder")
     store, shown = open_truth(truth), _worth_a_picture(result, most_pictures)
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
+        explained = explain(result, catalog, store, handed_in, most=most_faults)
+        fault_pictures = _fault_pictures(explained, catalog, store, handed_in, data)
         drawn = track(shown, "draw", total=len(shown))
         figures = {row: _figure(row, catalog, store, handed_in, data) for row in drawn}
+    why = (
+        explain_page.lost_section(explained),
+        explain_page.costliest_section(
+            explained, fault_pictures, catalog, serve_url=serve_url, viewer_url=viewer_url
+        ),
+    )
+    record = explain_record(explained, catalog, serve_url=serve_url, viewer_url=viewer_url)
+    write_json(faults_path(path), record, overwrite=overwrite)
+    body = _body(result, title, catalog, baselines, why, figures)
+    return write_page(path, title, body, overwrite=overwrite)
+
+
+def write_page(path: Path | str, title: str, body: Iterable[str], *, overwrite: bool = False) -> Path:
+    """Write pieces of markup as a whole page in the report's style."""
     style = files("organelle.evaluate").joinpath("report.css").read_text("utf-8")
     with whole(path, overwrite=overwrite) as part:
-        part.write_text(page.page(title, style, _body(result, title, catalog, baselines, figures)), "utf-8")
+        part.write_text(page.page(title, style, body), "utf-8")
     return Path(path)
 
 
 def _body(
-    result: Result, title: str, catalog: Catalog, baselines: Baselines | None, figures: dict[Row, str]
+    result: Result,
+    title: str,
+    catalog: Catalog,
+    baselines: Baselines | None,
+    why: Iterable[str],
+    figures: dict[Row, str],
 ) -> Iterator[str]:
     yield page.header(title, result)
     yield page.remarks(result)
     yield page.class_section(result, baselines)
+    yield from why
     yield page.picture_note(len(figures), len(_drawable(result)))
     for crop_id in result.crop_ids:
         rows = [row for row in result.rows if row.crop_id == crop_id]
         pictures = [figures[row] for row in rows if row in figures]
         yield page.crop_section(crop_id, catalog.test_crops.get(crop_id), rows, pictures)
     yield page.provenance(result)
+
+
+def _fault_pictures(
+    explained: Explanation,
+    catalog: Catalog,
+    truth: Truth,
+    submission: Submission,
+    data: Path | str | None,
+) -> dict[Cost, Sequence[Plane]]:
+    """Pictures of the costliest faults, row by row."""
+    by_row: dict[str, list[Cost]] = {}
+    for cost in explained.costliest:
+        if cost.fault is not None:
+            by_row.setdefault(cost.row.place, []).append(cost)
+    pictures: dict[Cost, Sequence[Plane]] = {}
+    for costs in track(by_row.values(), "draw faults", total=len(by_row)):
+        planned, em = planned_again(costs[0].row, catalog), open_em(data, catalog.crop(costs[0].row.crop_id))
+        faults = [cost.fault for cost in costs if cost.fault is not None]
+        pictures.update(zip(costs, draw_faults(planned, faults, truth, submission, em), strict=True))
+    return pictures
 
 
 def _worth_a_picture(result: Result, most: int) -> tuple[Row, ...]:

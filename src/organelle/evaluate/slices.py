@@ -11,7 +11,7 @@ import numpy as np
 from organelle.catalog import em_path
 from organelle.classes import Kind
 from organelle.errors import FileMissing, FormatError
-from organelle.evaluate.records import UNREADABLE, Row
+from organelle.evaluate.records import STOPPED, UNREADABLE, Row
 from organelle.evaluate.truth import Truth
 from organelle.geometry import Box, Grid
 from organelle.metrics import matched_labels
@@ -82,16 +82,15 @@ def draw_planes(
 
 def _prediction(row: Row, grid: Grid, submission: Submission) -> Array:
     """What was scored; nothing where nothing was handed in or it cannot be read."""
-    submitted = (
-        None if row.status in ("missing", UNREADABLE) else submission.array(row.crop_id, row.class_name)
-    )
+    absent = row.status in ("missing", UNREADABLE, STOPPED)
+    submitted = None if absent else submission.array(row.crop_id, row.class_name)
     return np.zeros(grid.shape, np.uint8) if submitted is None else align(submitted, grid, row.kind)
 
 
 def _draw(
     class_name: str, axis: int, index: int, grid: Grid, truth: Array, prediction: Array, em: Multiscale | None
 ) -> Plane:
-    grey = _em_slice(em, grid, axis, index)
+    grey = em_slice(em, grid, axis, index)
     sizes = [v for a, v in enumerate(grid.voxel_size_nm) if a != axis]
     height, width = (n * v for n, v in zip(grey.shape, sizes, strict=True))
     pixels = min(WIDEST, round(width / min(sizes)))
@@ -112,8 +111,8 @@ def _draw(
     )
 
 
-def _em_slice(em: Multiscale | None, grid: Grid, axis: int, index: int) -> Array:
-    """EM on the crop's grid in one slice (2D); `GREY` where there is none."""
+def em_slice(em: Multiscale | None, grid: Grid, axis: int, index: int) -> Array:
+    """EM on the grid in one of its slices (2D); `GREY` where there is none."""
     start, shape = [0, 0, 0], list(grid.shape)
     start[axis], shape[axis] = index, 1
     target = grid.subgrid(Box((start[0], start[1], start[2]), (shape[0], shape[1], shape[2])))

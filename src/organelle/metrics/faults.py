@@ -42,9 +42,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 FaultKind = Literal["missed", "invented", "merged", "split", "displaced"]
 FAULT_KINDS: tuple[FaultKind, ...] = ("missed", "invented", "merged", "split", "displaced")
 
-AnyCounts = TypeVar("AnyCounts", SemanticCounts, InstanceCounts, PanopticCounts)
+AnyCounts = TypeVar("AnyCounts", bound=SemanticCounts | InstanceCounts | PanopticCounts)
 
-MOST_SINGLE = 2000
+MOST_SINGLE = 200
 """So many faults of a kind stand on their own; the smaller ones are gathered in one."""
 
 MOST_MEASURED = 40
@@ -108,12 +108,17 @@ def total_change(faults: Iterable[Fault]) -> Change:
 
 def put_right(counts: AnyCounts, change: Change) -> AnyCounts:
     """The counts with a change."""
+    new: dict[str, Any] = {
+        "tp": counts.tp + change.tp,
+        "fp": counts.fp + change.fp,
+        "fn": counts.fn + change.fn,
+    }
     if isinstance(counts, InstanceCounts):
-        terms, n = counts.hausdorff_norm_sum + change.sum, counts.n_hausdorff + change.n_hausdorff
-        counts = replace(counts, hausdorff_norm_sum=terms, n_hausdorff=n)
+        new["hausdorff_norm_sum"] = counts.hausdorff_norm_sum + change.sum
+        new["n_hausdorff"] = counts.n_hausdorff + change.n_hausdorff
     elif isinstance(counts, PanopticCounts):
-        counts = replace(counts, iou_sum=counts.iou_sum + change.sum)
-    return replace(counts, tp=counts.tp + change.tp, fp=counts.fp + change.fp, fn=counts.fn + change.fn)
+        new["iou_sum"] = counts.iou_sum + change.sum
+    return replace(counts, **new)
 
 
 def object_faults(
