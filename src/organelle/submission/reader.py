@@ -32,9 +32,9 @@ class Submission:
         self.tree = tree
         self.root = root
         self.limits = limits
-        folders = set(tree.children(root)[0])
-        prefixed = {n for n in _numbers(folders) if f"crop{n}" in folders}
-        plain = {n for n in _numbers(folders) if str(n) in folders}
+        folders = tree.children(root)[0]
+        prefixed = set(_numbers([name for name in folders if name.startswith("crop")]))
+        plain = set(_numbers([name for name in folders if name.isdigit()]))
         self.prefix = "crop" if prefixed & set(expected or prefixed) or not plain else ""
         self._crops = tuple(sorted(prefixed if self.prefix else plain))
 
@@ -167,7 +167,7 @@ def find_root(tree: Tree) -> str:
 
 def holds_crops(tree: Tree, folder: str) -> bool:
     """Whether a folder has a subfolder named like a crop."""
-    return any(_numbers(tree.children(folder)[0]))
+    return any(map(is_crop_folder, tree.children(folder)[0]))
 
 
 def is_crop_folder(name: str) -> bool:
