@@ -108,6 +108,21 @@ def test_shares_of_classes_and_of_crops_each_add_up_to_all_that_is_lost(challeng
     assert er.gain == pytest.approx(perfect_gains(result.scores)["er"])
 
 
+def test_what_is_small_but_many_stands_apart_from_the_list_and_is_counted(challenge):
+    rng = np.random.default_rng(0)
+    er = (cubes(GRIDS[11].shape) > 0).astype(np.uint8)
+    er[::2, ::2, ::2] |= rng.random(er[::2, ::2, ::2].shape) < 0.7
+    hand_in_again(challenge, 11, "er", er)
+    result, found = explained(challenge)
+    (rest,) = found.remainders
+    assert rest.kind == "invented"
+    assert rest.fault.gathered > 100
+    assert not any(cost.is_remainder for cost in found.costliest)
+    assert sum(found.classes[0].by_kind.values()) == pytest.approx(1)
+    assert found.classes[0].gain == pytest.approx(1 - result.scores.overall)
+    assert explain_record(found, challenge.catalog)["remainders"][0]["gathered"] == rest.fault.gathered
+
+
 def test_without_semantic_classes_gains_are_of_the_mean_of_the_others(challenge):
     shutil.rmtree(challenge.truth / "crop11" / "er")
     shutil.rmtree(challenge.submission / "crop12")

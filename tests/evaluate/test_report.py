@@ -112,6 +112,15 @@ def test_a_perfect_submission_has_nothing_to_explain(challenge):
     assert "The costliest faults" not in text
 
 
+def test_many_specks_are_one_line_of_a_table(challenge):
+    er = (cubes(GRIDS[11].shape) > 0).astype(np.uint8)
+    er[::2, ::2, ::2] = 1
+    shutil.rmtree(challenge.submission / "crop11" / "er")
+    challenge.hand_in(11, "er", er)
+    text = Outline(report(challenge, most_faults=2, most_pictures=0)).text
+    assert re.search(r"small, but many .* invented er crop 11 1,\d\d\d ", text)
+
+
 def test_faults_that_are_not_asked_for_are_not_drawn(challenge):
     spoil(challenge)
     page = Outline(report(challenge, most_faults=1))

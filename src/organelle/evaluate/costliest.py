@@ -59,6 +59,11 @@ class Cost:
         """The kind of the fault, or the status of the row."""
         return self.fault.kind if self.fault else self.row.status
 
+    @property
+    def is_remainder(self) -> bool:
+        """Whether this is many small faults together."""
+        return self.fault is not None and self.fault.gathered > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Unskipped:
@@ -77,6 +82,7 @@ class Explanation:
         measure: What gains are gains of: `overall_score`, or where that is 0 whatever one does, because the
             truth has only instance or only semantic classes, the mean of those.
         overall: The value of the measure.
+        remainders: What is too small to be listed on its own, by row and kind, costliest first.
     """
 
     metric: str
@@ -86,6 +92,7 @@ class Explanation:
     classes: tuple[Loss, ...]
     crops: tuple[Loss, ...]
     costliest: tuple[Cost, ...]
+    remainders: tuple[Cost, ...]
     unskipped: tuple[Unskipped, ...]
 
 
@@ -111,6 +118,8 @@ def costliest(rows: Iterable[ExplainedRow], result: Result, *, most: int = MOST)
         Cost(row, fault, change, ledger.gain({row.class_name: change}), ledger.class_gain(row, change))
         for row, fault, change in changes
     ]
+    listed = sorted((cost for cost in costs if cost.class_gain > 0), key=_order)
+    single = [cost for cost in listed if not cost.is_remainder]
     return Explanation(
         result.provenance.metric,
         ledger.measure,
@@ -118,7 +127,8 @@ def costliest(rows: Iterable[ExplainedRow], result: Result, *, most: int = MOST)
         explained,
         _losses(costs, ledger, lambda cost: cost.row.class_name),
         _losses(costs, ledger, lambda cost: f"crop {cost.row.crop_id}"),
-        tuple(sorted((cost for cost in costs if cost.class_gain > 0), key=_order)[:most]),
+        tuple(single[:most]),
+        tuple(cost for cost in listed if cost.is_remainder),
         tuple(_unskipped(explained, counts, ledger)),
     )
 

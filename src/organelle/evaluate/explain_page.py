@@ -26,6 +26,9 @@ MEASURES = {
     "overall_semantic_score": "the mean of the semantic classes",
 }
 
+MOST_REMAINDERS = 12
+"""Lines in the table of what is small but many."""
+
 OPEN_CARDS = 12
 """Costliest faults that are shown at once; the others stand behind folds."""
 
@@ -78,7 +81,39 @@ def costliest_section(
         f"{MEASURES[explanation.measure]} would gain if this fault alone were right. Places are nm, z y x. "
         "Objects that take part are coloured, in truth and prediction alike; other objects are grey; wrong "
         "voxels of semantic classes are red. Ticks at the edges "
-        f'point to the place.</p><div class="faults">{"".join(cards)}</div>'
+        f'point to the place.</p><div class="faults">{"".join(cards)}</div>{_remainders(explanation)}'
+    )
+
+
+def _remainders(explanation: Explanation) -> str:
+    """A table of what is small but many; empty without any."""
+    shown = explanation.remainders[:MOST_REMAINDERS]
+    if not shown:
+        return ""
+    rows = "".join(
+        f'<tr><td><span class="kind k-{_style(cost.kind)}">{KIND_WORDS[cost.kind]}</span></td>'
+        f'<th scope="row">{dot(cost.row.class_name)}{escape(cost.row.class_name)}</th>'
+        f'<td>crop {cost.row.crop_id}</td><td class="right">{cost.fault.gathered:,}</td>'
+        f'<td class="right">{volume(cost.fault.voxels, cost.row.grid)}</td>'
+        f'<td class="right gain">{_gain(cost.gain)}</td></tr>'
+        for cost in shown
+        if cost.fault is not None
+    )
+    heads = "".join(
+        f'<th scope="col" class="{style}">{name}</th>'
+        for name, style in (
+            ("Kind", ""),
+            ("Class", ""),
+            ("Crop", ""),
+            ("Faults", "right"),
+            ("Wrong", "right"),
+            ("Gain", "right"),
+        )
+    )
+    return (
+        "<h3>Each of them small, but many</h3>"
+        '<p class="soft small">What costs no more than the other faults of its kind and row, together.</p>'
+        f'<div class="card scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

@@ -73,6 +73,7 @@ def explain_record(
         "classes": [_loss(loss) for loss in explanation.classes],
         "crops": [_loss(loss) for loss in explanation.crops],
         "costliest": [_cost(cost, catalog, serve_url, viewer_url) for cost in explanation.costliest],
+        "remainders": [_cost(cost, catalog, serve_url, viewer_url) for cost in explanation.remainders],
         "skipped": [_unskipped(found) for found in explanation.unskipped],
         "rows": {row.place: _row(row) for row in explanation.rows},
     }

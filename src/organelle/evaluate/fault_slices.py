@@ -91,7 +91,7 @@ class _Layers:
         """Of truth (0) or prediction (1) in one slice."""
         shown, numbers = self._shown[side][place], self._numbers[side][place]
         wanted = fault.components if side or self._kind is Kind.SEMANTIC else fault.truth
-        own = np.isin(numbers, wanted) if wanted else numbers > 0 if fault.gathered > 1 else numbers < 0
+        own = np.isin(numbers, wanted)
         if self._kind is Kind.SEMANTIC:
             there = Overlay(class_name, np.where(shown > 0, 1, 0))
             return there, Overlay(class_name, (own & (shown > 0)).astype(np.uint8), WRONG)

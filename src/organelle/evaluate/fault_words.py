@@ -37,7 +37,7 @@ def sentence(cost: Cost) -> str:
     if fault is None:
         return _WHOLE_ROWS.get(cost.row.status, cost.row.status)
     if fault.gathered > 1:
-        return f"{fault.gathered:,} small faults of this kind together; the largest of them is shown."
+        return f"{fault.gathered:,} more of this kind, each of which costs no more than those listed."
     if cost.row.kind is Kind.SEMANTIC:
         if fault.kind == "missed":
             return f"A piece of {name} is not in the prediction."

@@ -100,6 +100,13 @@ def voxels_nearest(
 
 
 @njit(nogil=True, cache=True)
+def renumber(labels: Array, new: Array, out: Array) -> None:
+    """Write `new[label]` for every label of a flat volume."""
+    for i in range(labels.size):
+        out[i] = new[labels[i]]
+
+
+@njit(nogil=True, cache=True)
 def pair_the_rest(truth: Ints, components: Ints, of_truth: Ints, of_component: Ints) -> None:
     """Pair what is still alone, in the order of the list; both tables of partners are filled in."""
     for i in range(len(truth)):

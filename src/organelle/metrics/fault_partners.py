@@ -66,11 +66,19 @@ class _Crop:
         distances = np.full(self.overlap.largest_truth_id + 1, self.cap_nm)
         wanted = np.unique(ids)
         if len(wanted):
-            renamed = new.astype(np.uint32)[self.components]
+            renamed = self._renumbered(new)
             distances[wanted] = hausdorff_distances(
                 self.truth, renamed, wanted, self.voxel_size_nm, self.cap_nm
             )
         return distances
+
+    def _renumbered(self, new: Array) -> Array:
+        require_module("numba", "score")
+        from organelle.metrics.fault_kernels import renumber
+
+        renamed = np.empty(self.components.shape, np.uint32)
+        renumber(self.components.ravel(), new.astype(np.uint32), renamed.ravel())
+        return renamed
 
 
 def _first_version(crop: _Crop) -> Partners:

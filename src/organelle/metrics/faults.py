@@ -174,10 +174,10 @@ def voxel_faults(prediction: Array, truth: Array, voxel_size_nm: Nm) -> tuple[Fa
         Missed pieces, then invented ones, each by its number in `wrong_pieces`.
     """
     pieces, n = wrong_pieces(prediction, truth)
-    voxels = np.bincount(pieces.ravel(), minlength=n + 1)[1:]
+    table = overlap_table((truth > 0).view(np.uint8), pieces, n)
     missed = np.zeros(n + 1, bool)
-    missed[pieces[truth > 0]] = True
-    faults = gather_small(sort_pieces(missed[1:], voxels), MOST_SINGLE)
+    missed[table.component] = True
+    faults = gather_small(sort_pieces(missed[1:], table.component_sizes[1:]), MOST_SINGLE)
     return _placed(faults, np.zeros(truth.shape, np.uint8), pieces, None, voxel_size_nm)
 
 
