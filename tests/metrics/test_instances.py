@@ -203,3 +203,22 @@ def test_large_ids_other_memory_orders_and_read_only_arrays_change_nothing():
     for array in (truth, prediction):
         array.setflags(write=False)
     assert compare_instances(prediction, truth, ISOTROPIC) == other == wanted
+
+
+def test_a_leftover_piece_far_away_disturbs_the_older_version_alone():
+    truth = np.zeros((60, 60, 60), np.uint8)
+    truth[10:30, 10:30, 10:30], truth[40:50, 40:50, 40:50] = 2, 1
+    prediction = np.zeros_like(truth)
+    prediction[2:5, 2:5, 2:5] = 1  # component 1: alone, and so counted as part of truth object 1
+    prediction[10:30, 10:30, 12:30], prediction[40:50, 40:50, 38:50] = 2, 3
+    found = compare_instances(prediction, truth, ISOTROPIC)
+    for version, slow in (("2026-06", slow_score), ("2026-07", slow_score_2026_07)):
+        wanted = slow(prediction[::2, ::2, ::2], truth[::2, ::2, ::2], (16.0, 16.0, 16.0))
+        assert (found[version].tp, found[version].fp) == (wanted["tp"], wanted["fp"]) == (2, 1)
+    apart_nm = np.array([2, 2]) * 8.0
+    clean = 1.01 ** (-apart_nm / np.linalg.norm(ISOTROPIC))
+    worst = 1.01 ** (-240.0 / np.linalg.norm(ISOTROPIC))
+    assert found["2026-07"].hausdorff_norm_sum == pytest.approx(
+        (0.1 + 0.9 * (clean - worst) / (1 - worst)).sum()
+    )
+    assert found["2026-06"].hausdorff_norm_sum == pytest.approx(clean[0] + 2 * worst)

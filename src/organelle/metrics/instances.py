@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,8 @@ from organelle.geometry import Nm
 from organelle.metrics.components import connected_components
 from organelle.metrics.matching import Match, match_objects, most_components
 from organelle.metrics.overlap import Overlap, overlap_table
-from organelle.metrics.surface import Sides, squared_distances
+from organelle.metrics.sides import Sides
+from organelle.metrics.surface import squared_distances
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -194,53 +195,21 @@ class _Row:
 
     @cached_property
     def distances(self) -> Array:
-        """[id] Hausdorff distances in nm, components without a partner counted by their numbers."""
-        return self._distances(self._numbers(leftovers=True))
+        """[2, id] Hausdorff distances in nm; `cap` for an id that has no voxel on one of the sides.
 
-    @cached_property
-    def clean_distances(self) -> Array:
-        """The same with components without a partner as background; only the ids they disturbed are new."""
-        before, after = self._numbers(leftovers=True), self._numbers(leftovers=False)
-        disturbed = np.unique(before[before != after])
-        if len(disturbed) == 0:
-            return self.distances
-        distances = self.distances.copy()
-        distances[disturbed] = self._distances(after, disturbed)[disturbed]
-        return distances
-
-    def _numbers(self, *, leftovers: bool) -> Array:
-        """The id that each component gets (index 0 is background).
-
-        With `leftovers`, components without a partner keep their number; those that are no truth id are
-        dropped all the same: nothing reads them.
+        First with components without a partner counted by their numbers, then with them as background;
+        the second only of ids that have a partner.
         """
-        new = np.zeros(self.overlap.n_components + 1, np.uint32)
-        if leftovers:
-            kept = min(len(new), len(self.overlap.truth_sizes))
-            new[:kept] = np.arange(kept)
-        new[self.match.component] = self.match.truth
-        return new
-
-    def _distances(self, new: Array, only: Array | None = None) -> Array:
-        """[id] distances in nm; `cap` for an id that has no voxel on one of the sides."""
-        sides = _sides(self.truth, self.components, self.overlap, new)
-        if only is not None:
-            sides = replace(sides, ids=np.intersect1d(sides.ids, only))
-        distances = np.full(self.overlap.largest_truth_id + 1, self.cap)
+        own, leftover = np.zeros((2, self.overlap.largest_truth_id + 1), np.int64)
+        own[self.match.truth] = self.match.component
+        numbers = np.arange(min(self.overlap.n_components + 1, len(leftover)))
+        leftover[: len(numbers)] = numbers
+        leftover[self.match.component[self.match.component < len(leftover)]] = 0
+        sides = Sides(self.truth, self.components, self.overlap, own, leftover)
+        distances = np.full((2, len(own)), self.cap)
         squares = squared_distances(sides, self.voxel_size_nm, self.cap)
-        distances[sides.ids] = np.sqrt(squares).clip(max=self.cap)
+        distances[:, sides.ids] = np.sqrt(squares).clip(max=self.cap)
         return distances
-
-
-def _sides(truth: Array, components: Array, overlap: Overlap, new: Array) -> Sides:
-    """What is compared with what, from the table of overlaps alone."""
-    sizes, common = np.zeros((2, overlap.largest_truth_id + 1), np.int64)
-    np.add.at(sizes, new, overlap.component_sizes)
-    own = new[overlap.component] == overlap.truth
-    np.add.at(common, overlap.truth[own], overlap.voxels[own])
-    strays = np.stack([overlap.truth_sizes - common, sizes - common])
-    ids = 1 + np.flatnonzero((overlap.truth_sizes[1:] > 0) & (sizes[1:] > 0))
-    return Sides(truth, components, new, ids, strays)
 
 
 def _first_version(row: _Row) -> InstanceCounts:
@@ -248,7 +217,7 @@ def _first_version(row: _Row) -> InstanceCounts:
     if row.match.status != "scored":
         return _skipped(row)
     invented = np.full(row.overlap.n_components - len(row.match.component), row.cap)
-    every = np.concatenate([row.distances[row.overlap.truth_ids], invented])
+    every = np.concatenate([row.distances[0, row.overlap.truth_ids], invented])
     return _scored(row, float(hausdorff_term(every, row.voxel_size_nm).sum()))
 
 
@@ -256,7 +225,7 @@ def _second_version(row: _Row) -> InstanceCounts:
     """`2026-07`."""
     if row.match.status != "scored":
         return _skipped(row)
-    matched = row.clean_distances[np.sort(row.match.truth)]
+    matched = row.distances[1, np.sort(row.match.truth)]
     return _scored(row, float(rescaled_term(matched, row.voxel_size_nm, row.cap).sum()))
 
 

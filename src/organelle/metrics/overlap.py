@@ -17,7 +17,9 @@ class Overlap:
     """Sizes of all objects and of all pairs that share at least one voxel; 0 is background everywhere.
 
     `truth_sizes[id]` and `component_sizes[number]` count voxels (0 for an absent id, and for background).
-    The pairs are sorted by truth id, then by component; `voxels` are their common voxels.
+    The pairs are sorted by truth id, then by component; `voxels` are their common voxels. `runs` are
+    stretches of a row (voxels along x) of one truth id and one component: their number bounds the memory
+    that a list of them needs.
     """
 
     truth_sizes: Array
@@ -25,6 +27,9 @@ class Overlap:
     truth: Array
     component: Array
     voxels: Array
+    truth_runs: Array
+    component_runs: Array
+    runs: Array
 
     @property
     def n_components(self) -> int:
@@ -56,8 +61,14 @@ def overlap_table(truth: Array, components: Array, n_components: int) -> Overlap
     require_module("numba", "score")
     from organelle.metrics.kernels import tally
 
-    largest = int(truth.max(initial=0))
-    truth_sizes, sizes, keys, counts = tally(truth.ravel(), components.ravel(), largest, n_components)
-    order = np.argsort(keys)
-    of_truth, of_component = np.divmod(keys[order], n_components + 1)
-    return Overlap(truth_sizes, sizes, of_truth, of_component, counts[order])
+    largest, width = int(truth.max(initial=0)), max(1, truth.shape[-1])
+    of_truth, of_components, keys, counts = tally(
+        truth.ravel(), components.ravel(), width, largest, n_components
+    )
+    order = np.argsort(keys)[np.count_nonzero(keys == 0) :]
+    pair_truth, pair_component = np.divmod(keys[order], n_components + 1)
+    voxels, runs = counts[order].T
+    sizes, component_sizes = of_truth[:, 0], of_components[:, 0]
+    return Overlap(
+        sizes, component_sizes, pair_truth, pair_component, voxels, of_truth[:, 1], of_components[:, 1], runs
+    )
