@@ -194,6 +194,16 @@ def test_small_faults_are_gathered_and_nothing_is_lost(monkeypatch):
     assert sum(f.gathered for f in few) == len(every)
 
 
+def test_a_truth_object_in_pieces_is_a_split_even_of_the_truth_itself(bars):
+    bars[:, :4, 10:12] = 0
+    (fault,) = object_faults(bars, bars, SIZE)
+    assert (fault.kind, fault.truth, fault.truth_pieces) == ("split", (1,), 2)
+    prediction = bars.copy()
+    prediction[:, 5:9, 9] = 0
+    pieces = {f.truth: f.truth_pieces for f in object_faults(prediction, bars, SIZE)}
+    assert pieces == {(1,): 2, (2,): 1}
+
+
 def test_changes_add_up_and_can_be_taken_back():
     change = Change(tp=1, fn=-1, sum=0.5)
     assert change + -change == Change()

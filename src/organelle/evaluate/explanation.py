@@ -123,6 +123,7 @@ def _fault(fault: Fault, grid: Grid) -> dict[str, Any]:
         "truth_ids": list(fault.truth),
         "components": list(fault.components),
         "gathered": fault.gathered,
+        "truth_pieces": fault.truth_pieces,
         "change": asdict(fault.change),
     }
 

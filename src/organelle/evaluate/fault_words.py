@@ -54,7 +54,12 @@ def _about_objects(fault: Fault, name: str) -> str:
         case "merged":
             return f"{len(fault.truth):,} objects of {name} are one in the prediction."
         case "split":
-            return f"One object of {name} is {len(fault.components):,} in the prediction."
+            told = f"One object of {name} is {len(fault.components):,} in the prediction."
+            if fault.truth_pieces > 1:
+                told += (
+                    f" The truth itself has it in {fault.truth_pieces:,} pieces; even that would pay for it."
+                )
+            return told
         case _:
             return f"Found, but its outline is up to {fault.distance_nm:,.0f} nm away."
 

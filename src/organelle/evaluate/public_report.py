@@ -86,9 +86,7 @@ def _classes(result: Result) -> str:
     heads = "".join(f'<th scope="col" class="right">{name}</th>' for name in ("Score", *parts))
     head = f'<thead><tr><th scope="col">Class</th><td class="wide"></td>{heads}</tr></thead>'
     hidden = len(result.scores.classes) - len(shown)
-    note = (
-        f"<p class='small'>{hidden} more were not handed in; they count in the means.</p>" if hidden else ""
-    )
+    note = f"<p class='small'>Not handed in, but counted in the means: {hidden}.</p>" if hidden else ""
     return f'<h2>Classes</h2><div class="card scroll"><table>{head}<tbody>{rows}</tbody></table>{note}</div>'
 
 

@@ -88,6 +88,8 @@ class Fault:
         distance_nm: how far the outlines are apart; `displaced` only.
         gathered: how many faults this is; above 1 for the small ones that have no entry of their own,
             `truth` and `components` are then empty.
+        truth_pieces: in how many pieces the truth object of a `split` lies; with more than one, even the
+            truth itself would pay for it.
     """
 
     kind: FaultKind
@@ -99,6 +101,7 @@ class Fault:
     change: Change
     distance_nm: float | None = None
     gathered: int = 1
+    truth_pieces: int = 1
 
 
 def total_change(faults: Iterable[Fault]) -> Change:
@@ -218,6 +221,7 @@ def _placed(
     ]
     if pairs is not None:
         records = _with_distances(records, truth, components, pairs.distance_nm, voxel_size_nm)
+        records = _with_truth_pieces(records, truth)
     return tuple(records)
 
 
@@ -232,6 +236,23 @@ def _with_distances(
         place = _farthest(faults[i], truth, components, voxel_size_nm)
         faults[i] = replace(faults[i], voxel=place or faults[i].voxel)
     return faults
+
+
+def _with_truth_pieces(faults: list[Fault], truth: Array) -> list[Fault]:
+    """Split objects with the number of pieces in which the truth itself has them."""
+    if not any(fault.kind == "split" for fault in faults):
+        return faults
+    pieces, n = connected_components(truth)
+    owner = np.zeros(n + 1, np.int64)
+    for numbers, ids in zip(pieces, truth, strict=True):
+        owner[numbers] = ids
+    count = np.bincount(owner[1:])
+    return [
+        replace(fault, truth_pieces=int(count[fault.truth[0]]))
+        if fault.kind == "split" and fault.truth
+        else fault
+        for fault in faults
+    ]
 
 
 def _farthest(fault: Fault, truth: Array, components: Array, voxel_size_nm: Nm) -> Voxels | None:
