@@ -7,6 +7,7 @@ so that a child that was taken over by a hostile file has no more to say than te
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -28,6 +29,8 @@ MOST_BYTES = 1 << 30
 
 ORPHAN_SECONDS = 0.5
 """How often a child looks whether its parent is still there."""
+
+_NO_ROOM = ("failed to map segment", "annot allocate memory", "can't start new thread", "bad_alloc")
 
 _answers: BinaryIO | None = None
 
@@ -87,12 +90,18 @@ def _carry_out(work: Callable[..., Any], arguments: dict[str, Any], allowance: A
     try:
         with _limits(allowance):
             return {"value": work(**arguments)}
-    except MemoryError:
-        return {"why": Why.MEMORY, "message": ""}
     except OrganelleError as error:
         return {"why": Why.ERROR, "message": str(error)}
-    except Exception:  # noqa: BLE001  (told to the parent, which stops with it)
+    except Exception as error:  # noqa: BLE001  (told to the parent, which stops with it)
+        if _wants_memory(error):
+            return {"why": Why.MEMORY, "message": ""}
         return {"why": Why.FAULT, "message": traceback.format_exc()}
+
+
+def _wants_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had: a library that cannot be loaded says it, too."""
+    no_room = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    return no_room or any(words in str(error) for words in _NO_ROOM)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,10 @@ def validate(
         Path | None,
         typer.Option("--truth-path", "-t", help="Truth whose masks and limits --scored should know."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "-w", min=0, help="Rows at a time. Default: as cores and memory allow."),
+    ] = None,
     catalog: CatalogFolder = None,
 ) -> None:
     """Name every problem of a submission; the exit status is 1 if there is an error."""
@@ -29,7 +33,7 @@ def validate(
 
     from organelle.submission import validate
 
-    report = validate(submission, open_catalog(catalog), scored=scored, truth=truth_path)
+    report = validate(submission, open_catalog(catalog), scored=scored, truth=truth_path, workers=workers)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=1))
     else:

@@ -23,10 +23,10 @@ WARM = "organelle.evaluate.judge:warm"
 
 def warm() -> None:
     """Load everything that scoring a row needs, compiled code too."""
+    import skimage.transform  # noqa: F401
     import zarr
 
     from organelle.metrics import compare_instances
-    from organelle.submission import align  # noqa: F401
 
     zarr.config.set({"threading.max_workers": 1})
     truth, prediction = np.zeros((2, 12, 12, 12), np.uint16)

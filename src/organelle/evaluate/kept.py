@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from organelle.children import Event
 from organelle.classes import Kind
@@ -23,6 +23,9 @@ from organelle.evaluate.records import Row
 from organelle.evaluate.rows import PlannedRow
 from organelle.files import read_json, write_json
 from organelle.metrics import METRIC_VERSIONS, Counts, InstanceCounts, PanopticCounts, SemanticCounts
+
+if TYPE_CHECKING:
+    from organelle.catalog import Catalog
 
 FORM = 1
 """Raised whenever a row's JSON changes its meaning."""
@@ -84,9 +87,14 @@ def evaluation_key(
         truth: Hash of the truth.
         versions: Of everything that can move a number.
     """
-    rows = [[row.place, row.kind.value, row.grid and asdict(row.grid), row.problem] for row in plan]
-    record = [FORM, METRIC_VERSIONS, submission, truth, dict(versions), rows]
+    record = [FORM, METRIC_VERSIONS, submission, truth, dict(versions), _rows(plan)]
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def plan_hash(plan: Iterable[PlannedRow], catalog: Catalog) -> str:
+    """Hash of what is scored, and how: crops, classes, kinds, grids, and the table of test crops."""
+    table = [[crop.id, name, asdict(crop.grid)] for crop, name in catalog.rows()]
+    return hashlib.sha256(json.dumps([_rows(plan), table], sort_keys=True).encode()).hexdigest()
 
 
 def row_record(row: Row) -> dict[str, Any]:
@@ -127,6 +135,10 @@ def row_from_record(record: Mapping[str, Any], metric: str) -> Row:
         remarks=tuple(record["remarks"]),
         by_version=counts,
     )
+
+
+def _rows(plan: Iterable[PlannedRow]) -> list[list[Any]]:
+    return [[row.place, row.kind.value, row.grid and asdict(row.grid), row.problem] for row in plan]
 
 
 def _counts(record: Mapping[str, Any]) -> Counts:

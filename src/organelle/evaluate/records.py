@@ -62,6 +62,8 @@ class Provenance:
     submission: Source
     truth: Source
     versions: Mapping[str, str] = field(default_factory=dict)
+    rows: str = ""
+    """Hash of what was scored, and how: crops, classes, which of them as objects, grids."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from organelle.children import Job, run_jobs, total_memory
 from organelle.classes import Kind
 from organelle.errors import ScoringError, SubmissionError, did_you_mean
 from organelle.evaluate import judge
-from organelle.evaluate.allowances import row_allowance
-from organelle.evaluate.kept import KeptRows, evaluation_key, row_from_record
+from organelle.evaluate.allowances import scoring_allowance
+from organelle.evaluate.kept import KeptRows, evaluation_key, plan_hash, row_from_record
 from organelle.evaluate.records import STOPPED, Provenance, Result, Row, Source
 from organelle.evaluate.rows import PlannedRow, score_rows
 from organelle.evaluate.truth import Truth, open_truth
@@ -81,16 +81,13 @@ def evaluate(
     require_version(metric)
     store = open_truth(truth)
     plan = plan_evaluation(store, catalog, instance_classes=instance_classes)
-    if all(planned.grid is None for planned in plan):
-        raise ScoringError(
-            f"the truth at {truth} belongs to another challenge than the catalog {catalog.name}: "
-            f"{plan[0].problem}; choose its tables with --catalog"
-        )
+    require_scorable(plan, store, catalog)
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
-        made_with = Provenance(metric, _source(submission), _source(truth), library_versions())
+        inputs, rows = (_source(submission), _source(truth)), plan_hash(plan, catalog)
+        made_with = Provenance(metric, *inputs, library_versions(), rows)
         problems = validate(submission, catalog, read_values=False).problems
-        rows = _kept_or_scored(plan, store, handed_in, made_with, work, workers, memory_bytes)
-        found = dict(track(rows, "score", total=len(plan)))
+        scored = _kept_or_scored(plan, store, handed_in, made_with, work, workers, memory_bytes)
+        found = dict(track(scored, "score", total=len(plan)))
     if Path(submission).is_file() and _source(submission) != made_with.submission:
         raise SubmissionError(f"{submission} was changed while it was scored; score it again")
     ordered = tuple(found[planned.place] for planned in plan)
@@ -107,6 +104,15 @@ def plan_evaluation(
         for crop_id, names in truth.classes.items()
         for name in names
     )
+
+
+def require_scorable(plan: Sequence[PlannedRow], truth: Truth, catalog: Catalog) -> None:
+    """Raise `ScoringError` if not one row of the truth is in the table of test crops."""
+    if all(planned.grid is None for planned in plan):
+        raise ScoringError(
+            f"the truth at {truth.path} belongs to another challenge than the catalog {catalog.name}: "
+            f"{plan[0].problem}; choose its tables with --catalog"
+        )
 
 
 def library_versions() -> dict[str, str]:
@@ -167,7 +173,7 @@ def _score_in_children(
     given = str(submission.path.resolve()), str(truth.path.resolve()), tuple(truth.classes)
     jobs, stopped = [], {}
     for place, row in planned.items():
-        allowance = row_allowance(row, truth, submission)
+        allowance = scoring_allowance(row, truth, submission)
         if allowance.memory_bytes > most:
             needed, there = allowance.memory_bytes / 2**30, most / 2**30
             stopped[place] = f"it needs {needed:.1f} GiB of memory, and this machine gives {there:.1f} GiB"

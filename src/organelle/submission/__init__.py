@@ -1,6 +1,7 @@
 """What is handed in: a zip or folder read safely in place, laid on a crop's grid, and checked."""
 
 from organelle.submission.alignment import align, align_array
+from organelle.submission.allowances import row_allowance
 from organelle.submission.limits import Limits
 from organelle.submission.pieces import Pieces, take_apart
 from organelle.submission.problems import Problem, ProblemError, Report
@@ -26,6 +27,7 @@ __all__ = [
     "align_array",
     "open_stored",
     "open_submission",
+    "row_allowance",
     "see_row",
     "see_rows",
     "take_apart",

@@ -37,13 +37,16 @@ class ZipTree:
         self.path = path
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._closer = weakref.finalize(self, os.close, self._descriptor)
+        self._listed: tuple[str | None, _Children] = None, ((), ())
         self._open(limits)
 
     def children(self, folder: str) -> _Children:
         """See `Tree`; the last answer is kept, for the same folder is asked for several times in a row."""
-        if self._listed[0] != folder:
-            self._listed = folder, self._list(folder)
-        return self._listed[1]
+        last, listed = self._listed
+        if last != folder:
+            listed = self._list(folder)
+            self._listed = folder, listed
+        return listed
 
     def read(self, name: str, most: int) -> bytes | bytearray | None:
         """See `Tree`; the checksum is verified."""
@@ -77,7 +80,6 @@ class ZipTree:
         order = sorted(range(len(names)), key=names.__getitem__)
         self._names = [names[i] for i in order]
         self._members = members[order]
-        self._listed: tuple[str | None, _Children] = None, ((), ())
 
     def _list(self, folder: str) -> _Children:
         folders, files = [], []

@@ -66,16 +66,19 @@ def check_members(array: StoredArray) -> Iterator[Problem]:
         yield Problem("stray-chunk", array.place, found, expected, "They are ignored.", "warning")
 
 
-def check_values(array: StoredArray, kind: Kind, *, read_values: bool) -> Iterator[Problem]:
-    """The dtype, and with `read_values` every stored voxel."""
+def check_dtype(array: StoredArray, kind: Kind) -> Iterator[Problem]:
+    """Whether the type of the voxels is one of labels."""
     if array.dtype.kind == "f":
         expected = "0 and 1" if kind is Kind.SEMANTIC else "whole-number ids"
         remedy = "Threshold (csc process): every value above 0 counts as inside."
         yield Problem("float-labels", array.place, str(array.dtype), expected, remedy)
-    if read_values:
-        seen = _look(array)
-        yield from _damaged(array, seen)
-        yield from _odd_values(array, kind, seen)
+
+
+def check_stored(array: StoredArray, kind: Kind) -> Iterator[Problem]:
+    """Every stored voxel: chunk by chunk, one read of the array."""
+    seen = _look(array)
+    yield from _damaged(array, seen)
+    yield from _odd_values(array, kind, seen)
 
 
 def _check_offset(array: StoredArray, target: Grid) -> Iterator[Problem]:

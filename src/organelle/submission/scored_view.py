@@ -137,8 +137,7 @@ def see_row(
             the limit of skipping.
     """
     kind = kind_of(class_name)
-    place = f"{submission.folder(crop.id)}{class_name}"
-    view = RowView(crop.id, class_name, "instance" if kind is Kind.INSTANCE else "semantic", place)
+    view = blank_view(submission, crop.id, class_name)
     try:
         submitted = submission.array(crop.id, class_name)
         if submitted is None:
@@ -149,6 +148,13 @@ def see_row(
         return replace(view, status="unreadable", note=str(error))
     known, note = _look_up(truth, crop, class_name, kind)
     return _seen(replace(view, status="seen", note=note), level, stored, crop.grid, kind, known)
+
+
+def blank_view(submission: Submission, crop_id: int, class_name: str) -> RowView:
+    """The view of a row that is not there."""
+    place = f"{submission.folder(crop_id)}{class_name}"
+    kind = kind_of(class_name)
+    return RowView(crop_id, class_name, "instance" if kind is Kind.INSTANCE else "semantic", place)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from organelle.classes import kind_of
 from organelle.errors import SubmissionError, did_you_mean
-from organelle.progress import track
-from organelle.submission.checks import check_grid, check_members, check_values
+from organelle.submission.checks import check_dtype, check_grid, check_members
 from organelle.submission.limits import Limits
 from organelle.submission.problems import Problem, ProblemError, Report
 from organelle.submission.reader import MASK, Submission, find_root, open_submission
-from organelle.submission.scored_problems import check_view
-from organelle.submission.scored_view import RowView, see_rows
 from organelle.submission.stored import SubmittedArray
 from organelle.submission.tree import Tree, open_tree
+from organelle.submission.values import Look, Seen, look_at_rows
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog, Crop
@@ -27,9 +25,6 @@ SHOWN_NAMES = 5
 SHOWN_UNKNOWN = 50
 """How many unknown crops, and unknown classes of a crop, are named one by one."""
 
-REFUSED = {"too-large", "voxel-size-apart"}
-"""Codes of arrays that the scorer does not read; neither are their values looked at here."""
-
 
 def validate(
     path: Path | str,
@@ -38,6 +33,7 @@ def validate(
     read_values: bool = True,
     scored: bool = False,
     truth: Path | str | None = None,
+    workers: int | None = 0,
     limits: Limits | None = None,
 ) -> Report:
     """Check a submission against the test table of `catalog`.
@@ -54,6 +50,8 @@ def validate(
         scored: also tell what the scorer will see of each row (`Report.rows`), and warn of what will cost
             points. That takes another read, and the memory of scoring one row.
         truth: the ground truth, for the scored view: its masks, and how far each row is from being skipped.
+        workers: child processes that decode and look at rows, within limits of memory and time; None: as
+            many as there are cores; 0: everything happens in this process, for files of one's own.
         limits: caps on what the file may ask for.
 
     Raises:
@@ -70,47 +68,38 @@ def validate(
         remedy = "Copy or pack it again."
         return Report.of(path, [Problem("unreadable-file", ".", str(error), "a zip of one zarr", remedy)])
     try:
-        problems = list(_problems(tree, catalog, limits, read_values))
-        rows = _scored_rows(tree, catalog, limits, truth) if scored or truth is not None else None
-        seen = (problem for row in rows or () for problem in check_view(row))
-        return Report.of(path, [*problems, *seen], rows)
+        what = Look(read_values, scored or truth is not None, None if truth is None else Path(truth))
+        return _report(tree, catalog, limits, what, workers)
     finally:
         tree.close()
 
 
-def _scored_rows(
-    tree: Tree, catalog: Catalog, limits: Limits, truth: Path | str | None
-) -> tuple[RowView, ...] | None:
-    """The scored view; None for a file that the scorer refuses as a whole."""
-    expected = tuple(catalog.test_crops)
-    try:
-        submission = Submission(tree, find_root(tree), limits, expected)
-    except ProblemError:
-        return None
-    if tree.problems:
-        return None
-    rows = len(catalog.rows())
-    if truth is None:
-        return tuple(track(see_rows(submission, catalog), "look", total=rows))
-    with open_submission(truth, expected=expected) as store:
-        return tuple(track(see_rows(submission, catalog, truth=store), "look", total=rows))
-
-
-def _problems(tree: Tree, catalog: Catalog, limits: Limits, read_values: bool) -> Iterator[Problem]:
-    yield from tree.problems
+def _report(tree: Tree, catalog: Catalog, limits: Limits, what: Look, workers: int | None) -> Report:
     try:
         root = find_root(tree)
     except ProblemError as error:
-        yield error.problem
-        return
+        return Report.of(tree.path, [*tree.problems, error.problem])
     submission = Submission(tree, root, limits, tuple(catalog.test_crops))
+    if what.truth is not None:
+        open_submission(what.truth, expected=tuple(catalog.test_crops)).close()
+    seen = look_at_rows(submission, catalog, what, workers=workers)
+    views = tuple(v for c, name in catalog.rows() if (v := seen.get((c.id, name), Seen()).view))
+    problems = _problems(submission, catalog, seen)
+    return Report.of(tree.path, problems, views if what.scored and not tree.problems else None)
+
+
+def _problems(
+    submission: Submission, catalog: Catalog, seen: Mapping[tuple[int, str], Seen]
+) -> Iterator[Problem]:
+    yield from submission.tree.problems
     yield from _check_top(submission)
     yield from _check_crops(submission, catalog)
     for crop in catalog.test_crops.values():
         if crop.id in submission.crops():
             yield from _check_classes(submission, crop)
             for class_name in crop.classes:
-                yield from _check_row(submission, crop, class_name, read_values)
+                yield from _check_row(submission, crop, class_name)
+                yield from seen.get((crop.id, class_name), Seen()).problems
 
 
 def _check_top(submission: Submission) -> Iterator[Problem]:
@@ -169,7 +158,7 @@ def _more(code: str, place: str, count: int) -> Iterator[Problem]:
         yield Problem(code, place or ".", found, "none", "They are not scored; take them out.", "warning")
 
 
-def _check_row(submission: Submission, crop: Crop, class_name: str, read_values: bool) -> Iterator[Problem]:
+def _check_row(submission: Submission, crop: Crop, class_name: str) -> Iterator[Problem]:
     try:
         found = submission.array(crop.id, class_name)
     except ProblemError as error:
@@ -181,11 +170,9 @@ def _check_row(submission: Submission, crop: Crop, class_name: str, read_values:
         return
     yield from _check_form(found)
     level, kind = found.level_for(crop.voxel_size_nm), kind_of(class_name)
-    on_grid = tuple(check_grid(level, crop.grid))
-    yield from on_grid
+    yield from check_grid(level, crop.grid)
     yield from check_members(level)
-    is_read = REFUSED.isdisjoint(problem.code for problem in on_grid)
-    yield from check_values(level, kind, read_values=read_values and is_read)
+    yield from check_dtype(level, kind)
 
 
 def _check_form(found: SubmittedArray) -> Iterator[Problem]:
