@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from organelle.cli.batch_eval import batch_eval
 from organelle.cli.compare import compare
 from organelle.cli.demo import demo
 from organelle.cli.evaluate import evaluate
@@ -38,6 +39,7 @@ app.command("pack-results")(pack_results)
 app.command("validate")(validate)
 app.command("make-truth")(make_truth)
 app.command("evaluate")(evaluate)
+app.command("batch-eval")(batch_eval)
 app.command("simulate")(simulate)
 app.command("compare")(compare)
 app.command("demo")(demo)

@@ -8,6 +8,10 @@
     write_report(result, "report.html", catalog=..., data=..., truth=..., submission=...)
 """
 
+from organelle.evaluate.batch import batch_eval
+from organelle.evaluate.batch_line import LineOutcome, LineStatus
+from organelle.evaluate.batch_report import BatchReport
+from organelle.evaluate.batch_table import BatchLine, read_batch
 from organelle.evaluate.compare import Comparison, Difference, compare, comparison_table
 from organelle.evaluate.costliest import Cost, Explanation, Loss, Unskipped, costliest
 from organelle.evaluate.explain import ExplainedRow, explain_row
@@ -43,6 +47,8 @@ from organelle.evaluate.words import describe
 __all__ = [
     "INSTANCE_CLASSES",
     "Baselines",
+    "BatchLine",
+    "BatchReport",
     "Comparison",
     "Cost",
     "Difference",
@@ -51,6 +57,8 @@ __all__ = [
     "ExplainedRow",
     "Explanation",
     "LeftOut",
+    "LineOutcome",
+    "LineStatus",
     "Loss",
     "PlannedRow",
     "Provenance",
@@ -65,6 +73,7 @@ __all__ = [
     "TruthReport",
     "TruthRow",
     "Unskipped",
+    "batch_eval",
     "class_table",
     "comparable_scores",
     "compare",
@@ -84,6 +93,7 @@ __all__ = [
     "plan_evaluation",
     "print_result",
     "public_record",
+    "read_batch",
     "result_view",
     "row_table",
     "score_row",

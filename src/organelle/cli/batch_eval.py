@@ -1,0 +1,79 @@
+"""`csc batch-eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from organelle.cli._options import WORK, CatalogFolder, WorkFolder, names, open_catalog
+
+
+def batch_eval(
+    csv_path: Annotated[
+        Path,
+        typer.Option("--csv-path", "-c", help="Table with the columns data_path and evaluation_id."),
+    ],
+    truth_path: Annotated[Path, typer.Option("--truth-path", "-t", help="The ground truth, truth.zarr.")],
+    output_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-path", "-o", help="Folder of eval_ID.results. Default: beside each submission."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="Dask scheduler, tcp://HOST:PORT. Default: this machine alone."),
+    ] = None,
+    instance_classes: Annotated[
+        str | None, typer.Option("--instance-classes", "-ic", help="Classes to score as objects.")
+    ] = None,
+    metric: Annotated[
+        str, typer.Option("--metric", help="Version that comes first: 2026-06, 2026-07, pq.")
+    ] = "2026-06",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            "-w",
+            min=0,
+            help="Rows of a submission at a time. Default: as cores and memory allow; with --scheduler 1.",
+        ),
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option("--memory", help="GiB for all rows at a time. Default: what is free.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "-O", help="Replace results that were made from something else.")
+    ] = False,
+    work: WorkFolder = WORK,
+    catalog: CatalogFolder = None,
+) -> None:
+    """Score many submissions, here or on a Dask cluster; the exit status is 1 if one failed."""
+    import warnings
+
+    from rich.console import Console
+
+    from organelle.evaluate import batch_eval
+
+    with warnings.catch_warnings():
+        # in words, without the line of code that it comes from
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"note: {message}", err=True)
+        report = batch_eval(
+            csv_path,
+            truth_path,
+            open_catalog(catalog),
+            instance_classes=names(instance_classes),
+            metric=metric,
+            output=output_path,
+            work=work,
+            workers=workers,
+            memory_bytes=int(memory * 2**30) if memory else None,
+            scheduler=scheduler,
+            overwrite=overwrite,
+        )
+    Console().print(report)
+    typer.echo(f"written: {report.summary_path}")
+    if report.failed:
+        raise typer.Exit(1)
