@@ -11,13 +11,16 @@ from small_challenge import GRIDS, cubes
 
 from organelle.classes import Kind
 from organelle.evaluate import (
+    Bench,
     ExplainedRow,
     PlannedRow,
     draw_faults,
     explain,
     explain_record,
     explain_row,
+    faults_path,
     open_truth,
+    write_report,
 )
 from organelle.evaluate.costliest import as_change, measure_of, perfect_gains
 from organelle.evaluate.fault_slices import WRONG, window_of
@@ -46,8 +49,21 @@ def spoil(challenge):
 def explained(challenge, *, metric="2026-06", most=40):
     result = challenge.evaluate(metric=metric)
     with open_submission(challenge.submission) as handed_in:
-        found = explain(result, challenge.catalog, open_truth(challenge.truth), handed_in, most=most)
+        bench = Bench(challenge.catalog, open_truth(challenge.truth), handed_in, workers=0)
+        found = explain(result, bench, most=most)
     return result, found
+
+
+def test_children_explain_and_draw_the_same(challenge):
+    spoil(challenge)
+    result = challenge.evaluate()
+    pages = []
+    for workers in (0, 2):
+        page = challenge.root / f"{workers}.html"
+        inputs = {"catalog": challenge.catalog, "truth": challenge.truth, "submission": challenge.submission}
+        write_report(result, page, data=None, workers=workers, **inputs)
+        pages.append(page.read_bytes() + faults_path(page).read_bytes())
+    assert pages[0] == pages[1]
 
 
 def row(challenge, place, **options):

@@ -14,7 +14,7 @@ from small_challenge import GRIDS, cubes
 from organelle.catalog import em_path
 from organelle.classes import Kind
 from organelle.errors import FileMissing, OutputExists
-from organelle.evaluate import open_truth, write_report
+from organelle.evaluate import PlannedRow, open_truth, write_report
 from organelle.evaluate.slices import GREY, draw_planes, open_em
 from organelle.geometry import Grid
 from organelle.submission import open_submission
@@ -63,7 +63,7 @@ def add_em(challenge, voxel_size_nm=(4.0, 4.0, 4.0)):
 
 def report(challenge, **options):
     path = challenge.root / "report.html"
-    options = {"data": None, "baselines": None, **options}
+    options = {"data": None, "baselines": None, "workers": 0, **options}
     write_report(
         challenge.evaluate(), path, catalog=challenge.catalog, truth=challenge.truth,
         submission=challenge.submission, overwrite=True, **options,
@@ -164,8 +164,9 @@ def test_a_page_that_exists_stays_and_places_that_do_not_exist_are_named(challen
 
 def planes(challenge, place, em):
     row, crop = challenge.row(place), challenge.catalog.crop(int(place[4:6]))
+    planned = PlannedRow(row.crop_id, row.class_name, row.kind, crop.grid)
     with open_submission(challenge.submission) as handed_in:
-        return draw_planes(row, crop, open_truth(challenge.truth), handed_in, em)
+        return draw_planes(planned, row.status, open_truth(challenge.truth), handed_in, em)
 
 
 def pixels(png):
@@ -177,7 +178,7 @@ def test_slices_go_through_most_of_the_truth_on_the_crops_own_grid(challenge):
     truth[:10], truth[11:] = 0, 0
     shutil.rmtree(challenge.truth / "crop11" / "mito")
     challenge.add_truth(11, "mito", truth)
-    em = open_em(add_em(challenge), challenge.catalog.crop(11))
+    em = open_em(add_em(challenge), "fly")
     z, y, x = planes(challenge, "crop11/mito", em)
     assert (z.axis, z.index, z.count, z.shape_nm) == ("z", 10, 20, (24 * 8.0, 28 * 8.0))
     assert (y.shape_nm, x.shape_nm) == ((20 * 8.0, 28 * 8.0), (20 * 8.0, 24 * 8.0))
@@ -209,7 +210,7 @@ def test_em_that_was_not_fetched_is_grey_and_not_black(challenge):
     data = add_em(challenge)
     em = em_path(data, "fly")
     shutil.rmtree(em / "s0" / "0")
-    z, _, _ = planes(challenge, "crop11/mito", open_em(data, challenge.catalog.crop(11)))
+    z, _, _ = planes(challenge, "crop11/mito", open_em(data, "fly"))
     assert set(np.unique(pixels(z.em))) == {GREY}
     shutil.rmtree(em)
-    assert open_em(data, challenge.catalog.crop(11)) is None
+    assert open_em(data, "fly") is None

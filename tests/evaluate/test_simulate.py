@@ -361,7 +361,7 @@ def test_truth_that_is_not_there(rehearsal: Challenge) -> None:
 
 def test_a_failure_in_the_middle_leaves_nothing(rehearsal: Challenge) -> None:
     rehearsal.add_truth(11, "ves", np.full(GRIDS[11].shape, 1.5, np.float32))
-    with pytest.raises(ScoringError, match="ids are whole numbers"):
+    with pytest.raises(ScoringError, match="labels are whole numbers"):
         simulate(rehearsal.truth, rehearsal.catalog, rehearsal.root / "out.zip")
     assert [p.name for p in rehearsal.root.iterdir()] == ["truth.zarr"]
 

@@ -89,6 +89,7 @@ def evaluate(
             truth=truth_path,
             submission=submission_path,
             serve_url=serve_url,
+            workers=workers,
             overwrite=overwrite,
         )
     if public_report:

@@ -20,12 +20,17 @@ SCORING_BYTES = 8
 """A voxel, beyond truth and prediction: components, and lists of voxels that differ."""
 
 
-def scoring_allowance(planned: PlannedRow, truth: Truth, submission: Submission) -> Allowance:
-    """What the row may use, from the sizes that its metadata and the truth's promise."""
+def scoring_allowance(
+    planned: PlannedRow, truth: Truth, submission: Submission, bytes_a_voxel: int = SCORING_BYTES
+) -> Allowance:
+    """What the row may use, from the sizes that its metadata and the truth's promise.
+
+    `bytes_a_voxel` is what comes on top of truth and prediction.
+    """
     if planned.grid is None:
         return Allowance()
     labels, mask = _truth_bytes(planned, truth)
-    needed = SCORING_BYTES + labels + mask
+    needed = bytes_a_voxel + labels + mask
     where = planned.crop_id, planned.class_name, planned.grid
     return row_allowance(submission, *where, bytes_a_voxel=needed, copies=int(mask > 0))
 

@@ -13,9 +13,8 @@ from organelle.errors import ChunkError, FormatError, GridMismatch, ScoringError
 from organelle.evaluate.records import SKIPPED, TRUTH_ERROR, UNREADABLE
 from organelle.evaluate.rows import PlannedRow
 from organelle.evaluate.truth import Truth
-from organelle.geometry import Box, Grid
+from organelle.geometry import Grid
 from organelle.metrics import (
-    Change,
     Counts,
     Fault,
     InstanceCounts,
@@ -77,7 +76,7 @@ class ExplainedRow:
             "kind": Kind(record["kind"]),
             "grid": Grid(**{name: tuple(numbers) for name, numbers in record["grid"].items()}),
             "perfect": _counts(record["perfect"]),
-            "faults": tuple(map(_fault, record["faults"])),
+            "faults": tuple(map(Fault.from_record, record["faults"])),
             "without_limit": record["without_limit"] and _counts(record["without_limit"]),
         }
         return cls(**values)
@@ -188,14 +187,3 @@ def counts_record(counts: Counts) -> dict[str, Any]:
 def _counts(record: Mapping[str, Any]) -> Counts:
     values = {name: value for name, value in record.items() if name != "type"}
     return _COUNTS[record["type"]](**values)
-
-
-def _fault(record: Mapping[str, Any]) -> Fault:
-    values = dict(record) | {
-        "truth": tuple(record["truth"]),
-        "components": tuple(record["components"]),
-        "box": Box(tuple(record["box"]["start"]), tuple(record["box"]["shape"])),
-        "voxel": tuple(record["voxel"]),
-        "change": Change(**record["change"]),
-    }
-    return Fault(**values)

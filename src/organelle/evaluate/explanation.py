@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from organelle.evaluate.bench import Bench
 from organelle.evaluate.costliest import MOST, Cost, Explanation, Loss, Unskipped, costliest
-from organelle.evaluate.explain import ExplainedRow, counts_record, explain_row
+from organelle.evaluate.explain import ExplainedRow, counts_record
 from organelle.evaluate.fault_scenes import fault_scene
 from organelle.evaluate.fault_words import sentence
-from organelle.evaluate.records import Result, Row
-from organelle.evaluate.rows import PlannedRow
-from organelle.evaluate.truth import Truth
+from organelle.evaluate.records import Result
 from organelle.geometry import Grid
 from organelle.metrics import FAULT_KINDS, Change, Fault, total_change
 from organelle.progress import track
 from organelle.scenes import VIEWER, state_link, viewer_state
-from organelle.submission import Submission
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog
@@ -27,26 +24,16 @@ MOST_OF_ROW = 40
 """Faults of one row that are listed in the JSON; all of them are counted."""
 
 
-def explain(
-    result: Result, catalog: Catalog, truth: Truth, submission: Submission, *, most: int = MOST
-) -> Explanation:
+def explain(result: Result, bench: Bench, *, most: int = MOST) -> Explanation:
     """Look at every row of a result again and say where its points were lost.
 
     Args:
-        result: What `evaluate` found in `submission` and `truth`.
-        catalog: Whose test crops were scored.
-        truth: As it was evaluated.
-        submission: As it was evaluated.
+        result: What `evaluate` found.
+        bench: Submission and truth as they were evaluated.
         most: Faults in the list of the costliest.
     """
-    rows = track(result.rows, "explain", total=len(result.rows))
-    return costliest(_explained(rows, result, catalog, truth, submission), result, most=most)
-
-
-def planned_again(row: Row | ExplainedRow, catalog: Catalog) -> PlannedRow:
-    """The plan of a row that was scored; without a grid when the catalog does not know its crop."""
-    crop = catalog.test_crops.get(row.crop_id)
-    return PlannedRow(row.crop_id, row.class_name, row.kind, crop.grid if crop else None)
+    rows = track(bench.explain(result), "explain", total=len(result.rows))
+    return costliest(rows, result, most=most)
 
 
 def faults_path(report: Path | str) -> Path:
@@ -77,16 +64,6 @@ def explain_record(
         "skipped": [_unskipped(found) for found in explanation.unskipped],
         "rows": {row.place: _row(row) for row in explanation.rows},
     }
-
-
-def _explained(
-    rows: Iterator[Row], result: Result, catalog: Catalog, truth: Truth, submission: Submission
-) -> Iterator[ExplainedRow]:
-    for row in rows:
-        planned, metric = planned_again(row, catalog), result.provenance.metric
-        found = explain_row(planned, truth, submission, status=row.status, metric=metric)
-        if found is not None:
-            yield found
 
 
 def _loss(loss: Loss) -> dict[str, Any]:

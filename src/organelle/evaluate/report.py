@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from organelle.errors import require_folder
 from organelle.evaluate import explain_page, page
+from organelle.evaluate.bench import Bench
 from organelle.evaluate.costliest import Cost, Explanation
-from organelle.evaluate.explanation import explain, explain_record, faults_path, planned_again
-from organelle.evaluate.fault_slices import draw_faults
+from organelle.evaluate.explanation import explain, explain_record, faults_path
 from organelle.evaluate.records import TRUTH_ERROR, Result, Row
-from organelle.evaluate.slices import Plane, draw_planes, open_em
+from organelle.evaluate.slices import Plane
 from organelle.evaluate.table import Baselines
-from organelle.evaluate.truth import Truth, open_truth
+from organelle.evaluate.truth import open_truth
 from organelle.files import refuse_existing, whole, write_json
 from organelle.progress import track
 from organelle.scenes import VIEWER
-from organelle.submission import Submission, open_submission
+from organelle.submission import open_submission
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog
@@ -45,6 +45,7 @@ def write_report(
     most_faults: int = MOST_FAULTS,
     serve_url: str | None = None,
     viewer_url: str = VIEWER,
+    workers: int | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write scores, where points are lost, the costliest faults, and slices of EM, truth and prediction.
@@ -66,6 +67,7 @@ def write_report(
         most_faults: How many of the costliest faults are listed and shown.
         serve_url: Where a server offers EM, truth and prediction to Neuroglancer; see `fault_scene`.
         viewer_url: The Neuroglancer that links open.
+        workers: Child processes that look at rows again, see `evaluate`.
         overwrite: Replace the file if it exists.
 
     Raises:
@@ -78,10 +80,10 @@ def write_report(
         require_folder(data, "data folder")
     store, shown = open_truth(truth), _worth_a_picture(result, most_pictures)
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
-        explained = explain(result, catalog, store, handed_in, most=most_faults)
-        fault_pictures = _fault_pictures(explained, catalog, store, handed_in, data)
-        drawn = track(shown, "draw", total=len(shown))
-        figures = {row: _figure(row, catalog, store, handed_in, data) for row in drawn}
+        bench = Bench(catalog, store, handed_in, workers)
+        explained = explain(result, bench, most=most_faults)
+        fault_pictures = _fault_pictures(explained, bench, data)
+        figures = _figures(shown, bench, data)
     why = (
         explain_page.lost_section(explained),
         explain_page.costliest_section(
@@ -123,23 +125,27 @@ def _body(
 
 
 def _fault_pictures(
-    explained: Explanation,
-    catalog: Catalog,
-    truth: Truth,
-    submission: Submission,
-    data: Path | str | None,
+    explained: Explanation, bench: Bench, data: Path | str | None
 ) -> dict[Cost, Sequence[Plane]]:
     """Pictures of the costliest faults, row by row."""
     by_row: dict[str, list[Cost]] = {}
     for cost in explained.costliest:
         if cost.fault is not None:
             by_row.setdefault(cost.row.place, []).append(cost)
+    asked = {costs[0].row: [cost.fault for cost in costs if cost.fault] for costs in by_row.values()}
     pictures: dict[Cost, Sequence[Plane]] = {}
-    for costs in track(by_row.values(), "draw faults", total=len(by_row)):
-        planned, em = planned_again(costs[0].row, catalog), open_em(data, catalog.crop(costs[0].row.crop_id))
-        faults = [cost.fault for cost in costs if cost.fault is not None]
-        pictures.update(zip(costs, draw_faults(planned, faults, truth, submission, em), strict=True))
+    for place, found in track(bench.draw_faults(asked, data), "draw faults", total=len(asked)):
+        pictures.update(zip(by_row[place], found.planes, strict=True))
     return pictures
+
+
+def _figures(rows: Sequence[Row], bench: Bench, data: Path | str | None) -> dict[Row, str]:
+    by_place = {row.place: row for row in rows}
+    drawn = track(bench.draw_rows(rows, data), "draw", total=len(rows))
+    return {
+        by_place[place]: page.figure(by_place[place], found.planes[0], has_em=found.has_em)
+        for place, found in drawn
+    }
 
 
 def _worth_a_picture(result: Result, most: int) -> tuple[Row, ...]:
@@ -151,9 +157,3 @@ def _worth_a_picture(result: Result, most: int) -> tuple[Row, ...]:
 def _drawable(result: Result) -> list[Row]:
     """Rows whose truth can be read."""
     return [row for row in result.rows if row.status != TRUTH_ERROR]
-
-
-def _figure(row: Row, catalog: Catalog, truth: Truth, submission: Submission, data: Path | str | None) -> str:
-    crop = catalog.crop(row.crop_id)
-    em = open_em(data, crop)
-    return page.figure(row, draw_planes(row, crop, truth, submission, em), has_em=em is not None)

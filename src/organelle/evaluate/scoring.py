@@ -170,7 +170,6 @@ def _score_in_children(
 ) -> Iterator[tuple[PlannedRow, Row]]:
     most = int(MOST_MEMORY * total_memory())
     planned = {row.place: row for row in plan}
-    given = str(submission.path.resolve()), str(truth.path.resolve()), tuple(truth.classes)
     jobs, stopped = [], {}
     for place, row in planned.items():
         allowance = scoring_allowance(row, truth, submission)
@@ -178,7 +177,7 @@ def _score_in_children(
             needed, there = allowance.memory_bytes / 2**30, most / 2**30
             stopped[place] = f"it needs {needed:.1f} GiB of memory, and this machine gives {there:.1f} GiB"
         else:
-            jobs.append(Job(place, judge.arguments(row, *given), allowance))
+            jobs.append(Job(place, judge.arguments(row, submission, truth, stopped=""), allowance))
     options = {"workers": workers, "memory_bytes": memory_bytes, "warm": judge.WARM}
     listen = kept.tell if kept else None
     for outcome in run_jobs(judge.SCORE, jobs, on_event=listen, **options):  # type: ignore[arg-type]
@@ -188,7 +187,7 @@ def _score_in_children(
             stopped[outcome.key] = str(outcome.failure)
     for place, why in stopped.items():
         row = planned[place]
-        job = Job(place, judge.arguments(row, *given, stopped=f"not scored: {why}"))
+        job = Job(place, judge.arguments(row, submission, truth, stopped=f"not scored: {why}"))
         for outcome in run_jobs(judge.SCORE, [job], on_event=listen, **options):  # type: ignore[arg-type]
             if outcome.failure is not None:
                 raise ScoringError(f"the truth of {place} cannot be read: {outcome.failure}")

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from organelle.catalog import em_path
 from organelle.classes import Kind
 from organelle.errors import FileMissing, FormatError
-from organelle.evaluate.records import STOPPED, UNREADABLE, Row
+from organelle.evaluate.records import STOPPED, UNREADABLE
+from organelle.evaluate.rows import PlannedRow
 from organelle.evaluate.truth import Truth
 from organelle.geometry import Box, Grid
 from organelle.metrics import matched_labels
 from organelle.scenes import Overlay, busiest_slice, png_bytes, slice_picture
 from organelle.submission import Submission, align
 from organelle.volumes import Multiscale, open_multiscale, resample
-
-if TYPE_CHECKING:
-    from organelle.catalog import Crop
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -50,41 +50,62 @@ class Plane:
     truth: bytes
     prediction: bytes
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        pictures = {name: b64encode(getattr(self, name)).decode() for name in ("em", "truth", "prediction")}
+        return asdict(self) | pictures
 
-def open_em(data: Path | str | None, crop: Crop) -> Multiscale | None:
-    """The EM of a crop's dataset, None when it is not below `data`."""
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Plane:
+        """The inverse of `record`, also after a way through JSON."""
+        pictures = {name: b64decode(record[name]) for name in ("em", "truth", "prediction")}
+        return cls(**dict(record) | pictures | {"shape_nm": tuple(record["shape_nm"])})
+
+
+def open_em(data: Path | str | None, dataset: str) -> Multiscale | None:
+    """The EM of a dataset, None when it is not below `data`."""
     if data is None:
         return None
     try:
-        return open_multiscale(em_path(data, crop.dataset))
+        return open_multiscale(em_path(data, dataset))
     except FileMissing:
         return None
 
 
 def draw_planes(
-    row: Row, crop: Crop, truth: Truth, submission: Submission, em: Multiscale | None
+    planned: PlannedRow, status: str, truth: Truth, submission: Submission, em: Multiscale | None
 ) -> tuple[Plane, Plane, Plane]:
-    """The z, y and x slice of `row` with most truth in it (without truth: most prediction).
+    """The z, y and x slice of a row with most truth in it (without truth: most prediction).
 
     An object that was found has the same colour in truth and prediction.
+
+    Args:
+        planned: The row, on its grid.
+        status: Of the row when it was scored: what could not be read is drawn as nothing.
+        truth: As it was evaluated.
+        submission: As it was evaluated.
+        em: Of the crop's dataset; None: grey.
     """
-    labels = truth.read(row.crop_id, row.class_name, crop.grid).labels
-    prediction = _prediction(row, crop.grid, submission)
-    if row.kind is Kind.INSTANCE:
+    grid = planned.grid
+    assert grid is not None
+    labels = truth.read(planned.crop_id, planned.class_name, grid).labels
+    prediction = _prediction(planned, status, grid, submission)
+    if planned.kind is Kind.INSTANCE:
         prediction = matched_labels(prediction, labels)
     shown = labels if labels.any() else prediction > 0
     z, y, x = (
-        _draw(row.class_name, axis, busiest_slice(shown, axis), crop.grid, labels, prediction, em)
+        _draw(planned.class_name, axis, busiest_slice(shown, axis), grid, labels, prediction, em)
         for axis in range(3)
     )
     return z, y, x
 
 
-def _prediction(row: Row, grid: Grid, submission: Submission) -> Array:
+def _prediction(planned: PlannedRow, status: str, grid: Grid, submission: Submission) -> Array:
     """What was scored; nothing where nothing was handed in or it cannot be read."""
-    absent = row.status in ("missing", UNREADABLE, STOPPED)
-    submitted = None if absent else submission.array(row.crop_id, row.class_name)
-    return np.zeros(grid.shape, np.uint8) if submitted is None else align(submitted, grid, row.kind)
+    absent = status in ("missing", UNREADABLE, STOPPED)
+    submitted = None if absent else submission.array(planned.crop_id, planned.class_name)
+    return np.zeros(grid.shape, np.uint8) if submitted is None else align(submitted, grid, planned.kind)
 
 
 def _draw(

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
@@ -102,6 +102,18 @@ class Fault:
     distance_nm: float | None = None
     gathered: int = 1
     truth_pieces: int = 1
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Fault:
+        """The inverse of `dataclasses.asdict`, also after a way through JSON."""
+        values = dict(record) | {
+            "truth": tuple(record["truth"]),
+            "components": tuple(record["components"]),
+            "box": Box(tuple(record["box"]["start"]), tuple(record["box"]["shape"])),
+            "voxel": tuple(record["voxel"]),
+            "change": Change(**record["change"]),
+        }
+        return cls(**values)
 
 
 def total_change(faults: Iterable[Fault]) -> Change:
