@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from small_challenge import GRIDS, Challenge
 
-from organelle.catalog import Catalog
+from organelle.catalog import Catalog, write_tables
+from organelle.cli import main
 from organelle.errors import FileMissing, FormatError, MissingExtra, OutputExists, ScoringError, SettingsError
 from organelle.evaluate import (
     LineStatus,
@@ -295,3 +296,30 @@ def test_a_cluster_finds_what_this_process_finds(challenge, table, tmp_path):
     assert names == sorted(p.name for p in (tmp_path / "there").glob("eval_*"))
     for name in names:
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+def test_the_command_prints_the_summary_and_ends_with_1_if_one_failed(challenge, table, monkeypatch, capsys):
+    write_tables(challenge.catalog, challenge.root / "tables")
+    (table.parent / "bad.zip").write_bytes(b"PK nonsense")
+    for lines, status in (((("perfect.zip", "A1"),), 0), ((("perfect.zip", "A1"), ("bad.zip", "bad")), 1)):
+        write(challenge, *lines)
+        places = [
+            "-c",
+            table,
+            "-t",
+            challenge.truth,
+            "--catalog",
+            challenge.root / "tables",
+            "--workers",
+            "0",
+        ]
+        work = ["--work", challenge.root / "work"]
+        monkeypatch.setattr("sys.argv", ["csc", "batch-eval", *map(str, [*places, *work])])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert int(ended.value.code or 0) == status
+    told = capsys.readouterr().out
+    assert "1 submission: 1 scored, 0 kept, 0 failed" in told
+    assert "2 submissions: 0 scored, 1 kept, 1 failed" in told
+    assert "bad: " in told
+    assert "table_summary.csv" in told.replace("\n", "")

@@ -53,7 +53,7 @@ class BatchReport:
     def _title(self) -> str:
         times = [found.status for found in self.outcomes]
         counts = ", ".join(f"{times.count(status)} {status.value}" for status in LineStatus)
-        return f"{len(times)} submissions: {counts}"
+        return f"{len(times)} submission{'s' * (len(times) != 1)}: {counts}"
 
 
 def summary_path(csv_path: Path | str, output: Path | str | None) -> Path:
