@@ -12,6 +12,7 @@ from organelle.evaluate.batch import batch_eval
 from organelle.evaluate.batch_line import LineOutcome, LineStatus
 from organelle.evaluate.batch_report import BatchReport
 from organelle.evaluate.batch_table import BatchLine, read_batch
+from organelle.evaluate.bench import Bench, Pictures
 from organelle.evaluate.compare import Comparison, Difference, compare, comparison_table
 from organelle.evaluate.costliest import Cost, Explanation, Loss, Unskipped, costliest
 from organelle.evaluate.explain import ExplainedRow, explain_row
@@ -49,6 +50,7 @@ __all__ = [
     "Baselines",
     "BatchLine",
     "BatchReport",
+    "Bench",
     "Comparison",
     "Cost",
     "Difference",
@@ -60,6 +62,7 @@ __all__ = [
     "LineOutcome",
     "LineStatus",
     "Loss",
+    "Pictures",
     "PlannedRow",
     "Provenance",
     "Result",
