@@ -121,6 +121,18 @@ def test_a_hash_depends_on_names_and_bytes_and_not_on_times(tmp_path: Path) -> N
     assert json.dumps(sha256(one)).isascii()
 
 
+def test_the_hash_of_a_folder_knows_where_files_end_and_takes_any_name(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, files in ((one, {"a": b"xb\0y"}), (two, {"a": b"x", "b": b"y"})):
+        folder.mkdir()
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+    assert sha256(one) != sha256(two)
+    before = sha256(two)
+    (two / os.fsdecode(b"\xff")).write_bytes(b"")
+    assert sha256(two) != before
+
+
 def copy_in_two(part: Path) -> None:
     part.write_text("half")
     (part.parent / "the other half").read_text()

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HOSTS = {
     "arxiv.org",
     "cellmapchallenge.janelia.org",
+    "distributed.dask.org",
     "doi.org",
     "janelia-cosem-datasets.s3.amazonaws.com",  # only in links that the reader opens
     "neuroglancer-demo.appspot.com",

@@ -60,12 +60,13 @@ def read_json(path: Path | str) -> Any:
 
 
 def sha256(path: Path | str) -> str:
-    """Hash of a file's bytes, or of a folder's names and bytes in sorted order, as hexadecimal."""
+    """Hash of a file's bytes, or of a folder's names, sizes and bytes in sorted order, as hexadecimal."""
     digest = hashlib.sha256()
     root = Path(path)
     for file in [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file()):
         if file != root:
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+            name = file.relative_to(root).as_posix().encode(errors="surrogateescape")
+            digest.update(name + b"\0%d\0" % file.stat().st_size)
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
