@@ -33,6 +33,18 @@ CropNames = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-O", help="Replace results that exist.")]
 ExperimentFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The experiment's TOML file.")]
+TruthPath = Annotated[Path, typer.Option("--truth-path", "-t", help="The ground truth, truth.zarr.")]
+InstanceClasses = Annotated[
+    str | None, typer.Option("--instance-classes", "-ic", help="Classes to score as objects.")
+]
+Metric = Annotated[str, typer.Option("--metric", help="Version that comes first: 2026-06, 2026-07, pq.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", "-w", min=0, help="Rows at a time. Default: as cores and memory allow."),
+]
+MemoryGiB = Annotated[
+    float | None, typer.Option("--memory", min=0.1, help="GiB for all rows at a time. Default: what is free.")
+]
 
 DATA = Path("data")
 WORK = Path("work")
@@ -43,6 +55,11 @@ def open_catalog(folder: Path | None) -> Catalog:
     from organelle.catalog import load_catalog
 
     return load_catalog(folder)
+
+
+def gibibytes(memory: float | None) -> int | None:
+    """GiB as bytes; None when nothing was given."""
+    return None if memory is None else int(memory * 2**30)
 
 
 def names(text: str | None) -> list[str] | None:

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from organelle.cli._options import WORK, CatalogFolder, WorkFolder, names, open_catalog
+from organelle.cli._options import (
+    WORK,
+    CatalogFolder,
+    InstanceClasses,
+    MemoryGiB,
+    Metric,
+    TruthPath,
+    WorkFolder,
+    gibibytes,
+    names,
+    open_catalog,
+)
 
 
 def batch_eval(
@@ -15,7 +26,7 @@ def batch_eval(
         Path,
         typer.Option("--csv-path", "-c", help="Table with the columns data_path and evaluation_id."),
     ],
-    truth_path: Annotated[Path, typer.Option("--truth-path", "-t", help="The ground truth, truth.zarr.")],
+    truth_path: TruthPath,
     output_path: Annotated[
         Path | None,
         typer.Option(
@@ -26,12 +37,8 @@ def batch_eval(
         str | None,
         typer.Option("--scheduler", help="Dask scheduler, tcp://HOST:PORT. Default: this machine alone."),
     ] = None,
-    instance_classes: Annotated[
-        str | None, typer.Option("--instance-classes", "-ic", help="Classes to score as objects.")
-    ] = None,
-    metric: Annotated[
-        str, typer.Option("--metric", help="Version that comes first: 2026-06, 2026-07, pq.")
-    ] = "2026-06",
+    instance_classes: InstanceClasses = None,
+    metric: Metric = "2026-06",
     workers: Annotated[
         int | None,
         typer.Option(
@@ -41,9 +48,7 @@ def batch_eval(
             help="Rows of a submission at a time. Default: as cores and memory allow; with --scheduler 1.",
         ),
     ] = None,
-    memory: Annotated[
-        float | None, typer.Option("--memory", help="GiB for all rows at a time. Default: what is free.")
-    ] = None,
+    memory: MemoryGiB = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "-O", help="Replace results that were made from something else.")
     ] = False,
@@ -69,7 +74,7 @@ def batch_eval(
             output=output_path,
             work=work,
             workers=workers,
-            memory_bytes=int(memory * 2**30) if memory else None,
+            memory_bytes=gibibytes(memory),
             scheduler=scheduler,
             overwrite=overwrite,
         )

@@ -7,14 +7,27 @@ from typing import Annotated
 
 import typer
 
-from organelle.cli._options import WORK, CatalogFolder, Overwrite, WorkFolder, names, open_catalog
+from organelle.cli._options import (
+    WORK,
+    CatalogFolder,
+    InstanceClasses,
+    MemoryGiB,
+    Metric,
+    Overwrite,
+    TruthPath,
+    Workers,
+    WorkFolder,
+    gibibytes,
+    names,
+    open_catalog,
+)
 
 
 def evaluate(
     submission_path: Annotated[
         Path, typer.Option("--submission-path", "-s", help="The zip or folder that was handed in.")
     ],
-    truth_path: Annotated[Path, typer.Option("--truth-path", "-t", help="The ground truth, truth.zarr.")],
+    truth_path: TruthPath,
     result_file: Annotated[
         Path | None,
         typer.Option("--result-file", "-r", help="JSON to write; NAME_extended.json appears beside it."),
@@ -31,19 +44,10 @@ def evaluate(
         str | None,
         typer.Option("--serve-url", help="Server of data/, truth/ and submission/ for Neuroglancer links."),
     ] = None,
-    instance_classes: Annotated[
-        str | None, typer.Option("--instance-classes", "-ic", help="Classes to score as objects.")
-    ] = None,
-    metric: Annotated[
-        str, typer.Option("--metric", help="Version that comes first: 2026-06, 2026-07, pq.")
-    ] = "2026-06",
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", "-w", min=0, help="Rows at a time. Default: as cores and memory allow."),
-    ] = None,
-    memory: Annotated[
-        float | None, typer.Option("--memory", help="GiB for all rows at a time. Default: what is free.")
-    ] = None,
+    instance_classes: InstanceClasses = None,
+    metric: Metric = "2026-06",
+    workers: Workers = None,
+    memory: MemoryGiB = None,
     overwrite: Overwrite = False,
     work: WorkFolder = WORK,
     catalog: CatalogFolder = None,
@@ -76,7 +80,7 @@ def evaluate(
         metric=metric,
         work=work,
         workers=workers,
-        memory_bytes=int(memory * 2**30) if memory else None,
+        memory_bytes=gibibytes(memory),
     )
     if result_file:
         write_result(result, result_file, overwrite=overwrite)

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from organelle.cli._options import CatalogFolder, Overwrite, open_catalog
+from organelle.cli._options import CatalogFolder, Overwrite, TruthPath, open_catalog
 
 
 def simulate(
-    truth_path: Annotated[Path, typer.Option("--truth-path", "-t", help="The ground truth, truth.zarr.")],
+    truth_path: TruthPath,
     out: Annotated[Path, typer.Option("--out", "-o", help="The zip to write.")],
     missing: Annotated[
         float | None, typer.Option("--missing", help="Share of objects that are not there. Default: 0.1.")

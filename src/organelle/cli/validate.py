@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from organelle.cli._options import CatalogFolder, open_catalog
+from organelle.cli._options import CatalogFolder, Workers, open_catalog
 
 
 def validate(
@@ -20,10 +20,7 @@ def validate(
         Path | None,
         typer.Option("--truth-path", "-t", help="Truth whose masks and limits --scored should know."),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", "-w", min=0, help="Rows at a time. Default: as cores and memory allow."),
-    ] = None,
+    workers: Workers = None,
     catalog: CatalogFolder = None,
 ) -> None:
     """Name every problem of a submission; the exit status is 1 if there is an error."""
