@@ -106,7 +106,9 @@ def of_sample(place: str) -> Pair:
     truth = np.asarray(open_volume(SAMPLE / place).read(), np.uint16)
     kept = np.arange(int(truth.max()) + 1, dtype=np.uint16)
     kept[10::10] = 0
-    return truth, np.roll(kept[truth], (2, 2, 2), (0, 1, 2))
+    prediction = np.zeros_like(truth)
+    prediction[2:, 2:, 2:] = kept[truth][:-2, :-2, :-2]
+    return truth, prediction
 
 
 def sample_cells(_: np.random.Generator) -> Pair:
@@ -225,6 +227,8 @@ def main() -> None:
     for kind in (*CROPS, *(OF_SAMPLE if SAMPLE.is_dir() else ())):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             table.add_row(*pool.apply(measure, (kind,)))
+            pool.close()
+            pool.join()
     Console(width=120).print(table)
 
 
