@@ -16,6 +16,19 @@ if TYPE_CHECKING:
         """Compile a loop."""
 
 else:
-    from numba import njit
+    import numba
+
+    def njit(**options):
+        """Compile a loop; without a cache where there is no folder to keep one in."""
+
+        def compiled(loop):
+            try:
+                return numba.njit(**options)(loop)
+            except RuntimeError as error:  # a read-only installation, used by somebody without a home
+                if "no locator available" not in str(error):
+                    raise
+                return numba.njit(**options | {"cache": False})(loop)
+
+        return compiled
 
 __all__ = ["njit"]
