@@ -42,7 +42,7 @@ def test_finished_rows_are_kept_and_not_scored_again(mixed, tmp_path):
     kept = sorted((tmp_path / "work").glob(KEPT))
     assert [p.parent.name + "/" + p.stem for p in kept] == ["crop11/er", "crop11/mito", "crop12/mito"]
     kept[0].unlink()
-    kept[1].write_text("{")  # half a file is none
+    kept[1].write_text('{"by_version": []}')  # what is no row is none
     changed = json.loads(kept[2].read_text()) | {"remarks": ["kept"]}
     kept[2].write_text(json.dumps(changed))
     second = mixed.evaluate(work=tmp_path / "work")

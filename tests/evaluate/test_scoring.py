@@ -68,6 +68,11 @@ def test_a_caller_decides_what_counts_as_objects(challenge):
     assert row.counts.tp == np.count_nonzero(cubes(SHAPE))
 
 
+def test_classes_that_do_not_exist_cannot_be_objects(challenge):
+    with pytest.raises(ScoringError, match=r"'mitos' cannot be scored as objects.*nearest: mito"):
+        challenge.evaluate(instance_classes=["mitos"])
+
+
 def test_rows_are_scored_one_by_one_on_demand(challenge):
     truth = open_truth(challenge.truth)
     plan = plan_evaluation(truth, challenge.catalog)

@@ -48,7 +48,7 @@ class KeptRows:
         """The finished row, None when it is not there or cannot be read."""
         try:
             return row_from_record(read_json(self._path(planned)), metric)
-        except (FileMissing, FormatError, KeyError, TypeError, ValueError):
+        except (FileMissing, FormatError, AttributeError, LookupError, TypeError, ValueError):
             return None
 
     def put(self, planned: PlannedRow, row: Row) -> None:

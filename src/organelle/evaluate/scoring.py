@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from organelle import __version__
 from organelle.children import Job, run_jobs, total_memory
-from organelle.classes import Kind
+from organelle.classes import Kind, all_classes
 from organelle.errors import ScoringError, SubmissionError, did_you_mean
 from organelle.evaluate import judge
 from organelle.evaluate.allowances import scoring_allowance
@@ -97,8 +97,17 @@ def evaluate(
 def plan_evaluation(
     truth: Truth, catalog: Catalog, *, instance_classes: Collection[str] | None = None
 ) -> tuple[PlannedRow, ...]:
-    """Every row that will be scored, by crop and class; nothing is read."""
+    """Every row that will be scored, by crop and class; nothing is read.
+
+    Raises:
+        ScoringError: one of `instance_classes` is no class, and none of the truth either.
+    """
     objects = INSTANCE_CLASSES if instance_classes is None else frozenset(instance_classes)
+    known = (
+        INSTANCE_CLASSES | {c.name for c in all_classes()} | {n for ns in truth.classes.values() for n in ns}
+    )
+    for name in sorted(objects - known):
+        raise ScoringError(f"{name!r} cannot be scored as objects: no such class{did_you_mean(name, known)}")
     return tuple(
         _plan_row(crop_id, name, Kind.INSTANCE if name in objects else Kind.SEMANTIC, catalog)
         for crop_id, names in truth.classes.items()
