@@ -15,7 +15,14 @@ from small_challenge import GRIDS, Challenge, cubes
 
 from organelle.classes import Kind
 from organelle.errors import FileMissing, OutputExists, ScoringError, SettingsError, SubmissionError
-from organelle.evaluate import ErrorCount, ExpectedCounts, SimulatedErrors, evaluate, simulate
+from organelle.evaluate import (
+    ErrorCount,
+    ExpectedCounts,
+    ExpectedOutlines,
+    SimulatedErrors,
+    evaluate,
+    simulate,
+)
 from organelle.evaluate.altered import AlteredLabels, Effect, closest_voxels, cut, eroded, line, moved
 from organelle.evaluate.errors_drawn import draw_errors
 from organelle.metrics import connected_components, score_instances, score_semantic
@@ -41,6 +48,11 @@ def scored(labels: np.ndarray, truth: np.ndarray, voxel=VOXEL) -> ExpectedCounts
     return ExpectedCounts(counts.tp, counts.fp, counts.fn, counts.status)
 
 
+def outlines(labels: np.ndarray, truth: np.ndarray, voxel=VOXEL) -> ExpectedOutlines:
+    counts = score_instances(labels, truth, voxel)
+    return ExpectedOutlines(pytest.approx(counts.hausdorff_norm_sum, abs=1e-9), counts.n_hausdorff)
+
+
 def scored_mask(labels: np.ndarray, truth: np.ndarray) -> ExpectedCounts:
     counts = score_semantic(labels, truth)
     return ExpectedCounts(counts.tp, counts.fp, counts.fn)
@@ -62,6 +74,7 @@ def test_each_error_alone(error: str, expected: ExpectedCounts) -> None:
     made = drawn(truth, SimulatedErrors.only(**{error: 0.2}))
     assert made.errors[error] == ErrorCount(25, 25)
     assert made.expected == expected == scored(made.labels, truth)
+    assert made.outlines == outlines(made.labels, truth)
     assert not np.array_equal(made.labels > 0, truth > 0)
 
 
@@ -104,6 +117,7 @@ def test_what_is_foretold_is_scored_on_any_truth(seed: int, share: float, masked
     made = drawn(truth, errors, known=known, seed=seed, voxel=voxel)
     there = truth if known is None else truth * known
     assert made.expected == scored(made.labels, there, voxel)
+    assert made.outlines == outlines(made.labels, there, voxel)
     if known is not None:
         assert not made.labels[~known].any()
     mask = draw_errors(truth, known, voxel, Kind.SEMANTIC, errors, rng)
@@ -276,6 +290,9 @@ def test_evaluate_confirms_what_is_foretold(rehearsal: Challenge, errors: Simula
         if row.counts
     }
     assert counted == foretold
+    assert report.scores.overall == pytest.approx(result.scores.overall, abs=1e-12)
+    for name, score in result.scores.classes.items():
+        assert report.scores.classes[name].score == pytest.approx(score.score, abs=1e-12)
     assert sorted(foretold) == ["crop11/er", "crop11/mito", "crop12/mito"]
     made = {kind for row in report.rows for kind, count in (row.errors or {}).items() if count.made}
     assert made == {kind for kind, share in errors.shares.items() if share}
@@ -287,7 +304,7 @@ def test_rows_without_truth_are_zeros_and_truth_without_row_is_told(rehearsal: C
     report = simulate(rehearsal.truth, rehearsal.catalog, out)
     assert [row.place for row in report.rows if row.expected is None] == ["crop11/ves"]
     assert report.left_out == ("crop12/golgi",)
-    assert report.summary.endswith("out.zip: 3 rows made from truth, 1 without truth are zeros")
+    assert "out.zip: 3 rows made from truth, 1 without truth are zeros; the overall" in report.summary
     with open_submission(out) as submission:
         assert len(submission.names()) == 4
         assert not submission.array(11, "ves").read().any()

@@ -18,6 +18,7 @@ from organelle.evaluate.costliest import Cost, Explanation, Loss, Unskipped, cos
 from organelle.evaluate.explain import ExplainedRow, explain_row
 from organelle.evaluate.explanation import explain, explain_record, faults_path
 from organelle.evaluate.fault_slices import draw_faults
+from organelle.evaluate.foretold import ExpectedOutlines
 from organelle.evaluate.output import extended_path, extended_record, public_record, write_result
 from organelle.evaluate.public_report import write_public_report
 from organelle.evaluate.records import Provenance, Result, Row, Source
@@ -56,6 +57,7 @@ __all__ = [
     "Difference",
     "ErrorCount",
     "ExpectedCounts",
+    "ExpectedOutlines",
     "ExplainedRow",
     "Explanation",
     "LeftOut",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from organelle.classes import Kind
 from organelle.evaluate.altered import AlteredLabels, Effect
+from organelle.evaluate.foretold import ExpectedOutlines, foretell_outlines
 from organelle.evaluate.simulate_report import (
     ALTERING,
     OF_MASKS,
@@ -32,6 +33,8 @@ class DrawnErrors:
     objects: int
     errors: Mapping[str, ErrorCount]
     expected: ExpectedCounts
+    outlines: ExpectedOutlines | None = None
+    """Of an instance class."""
 
 
 def draw_errors(
@@ -61,7 +64,8 @@ def draw_errors(
     """
     there = truth if known is None else truth * known
     if kind is Kind.INSTANCE:
-        return _draw_objects(AlteredLabels(there, known, voxel_size_nm), errors, rng)
+        drawn = _draw_objects(AlteredLabels(there, known, voxel_size_nm), errors, rng)
+        return replace(drawn, outlines=foretell_outlines(there, drawn.labels, voxel_size_nm))
     pieces, _ = connected_components(there > 0)
     return _draw_mask(AlteredLabels(pieces, known, voxel_size_nm), pieces > 0, known, errors, rng)
 

@@ -113,4 +113,5 @@ def _write_row(
     rng = np.random.default_rng([seed, crop.id, *class_name.encode()])
     drawn = draw_errors(labels, there.mask, crop.grid.voxel_size_nm, kind, errors, rng)
     archive.write_labels(folder, crop.grid, drawn.labels)
-    return SimulatedRow(crop.id, class_name, kind, drawn.objects, drawn.errors, drawn.expected)
+    found = drawn.objects, drawn.errors, drawn.expected, drawn.outlines
+    return SimulatedRow(crop.id, class_name, kind, *found)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from organelle.classes import Kind
 from organelle.errors import SettingsError
+from organelle.evaluate.foretold import ExpectedOutlines
+from organelle.metrics import Counts, InstanceCounts, Scores, SemanticCounts, pool
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -103,6 +105,20 @@ class SimulatedRow:
     objects: int = 0
     errors: Mapping[str, ErrorCount] | None = None
     expected: ExpectedCounts | None = None
+    outlines: ExpectedOutlines | None = None
+
+    @property
+    def counts(self) -> Counts | None:
+        """The expected counts as the metric makes them; None without truth."""
+        if self.expected is None:
+            return None
+        tp, fp, fn, status = astuple(self.expected)
+        if self.outlines is None:
+            return SemanticCounts(tp, fp, fn)
+        if status != "scored":
+            return InstanceCounts(0, 0, 0, 0.0, 0, status)
+        seen = self.outlines
+        return InstanceCounts(tp, fp, fn, seen.hausdorff_norm_sum, seen.n_hausdorff, status)
 
     @property
     def place(self) -> str:
@@ -121,16 +137,25 @@ class SimulateReport:
     left_out: tuple[str, ...] = ()
 
     @property
+    def scores(self) -> Scores:
+        """What metric 2026-06 will say of the whole submission."""
+        return pool([(row.class_name, row.counts) for row in self.rows if row.counts is not None])
+
+    @property
     def summary(self) -> str:
         """One sentence."""
         drawn = sum(row.expected is not None for row in self.rows)
-        return f"{self.path}: {drawn} rows made from truth, {len(self.rows) - drawn} without truth are zeros"
+        return (
+            f"{self.path}: {drawn} rows made from truth, {len(self.rows) - drawn} without truth are zeros; "
+            f"the overall score will be {self.scores.overall:.4f}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self) | {
             "path": str(self.path),
             "rows": [asdict(row) | {"kind": row.kind.value} for row in self.rows],
+            "overall_score": self.scores.overall,
         }
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
