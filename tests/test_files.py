@@ -41,15 +41,25 @@ def test_an_existing_output_is_not_overwritten_unasked(tmp_path: Path) -> None:
     assert read_json(final) == {"x": 2}
 
 
-@pytest.mark.parametrize("old", ["file", "folder"])
-@pytest.mark.parametrize("new", ["file", "folder"])
-def test_a_file_or_folder_replaces_either(tmp_path: Path, old: str, new: str) -> None:
+@pytest.mark.parametrize(("old", "new"), [("file", "file"), ("file", "folder"), ("folder", "folder")])
+def test_a_file_or_folder_replaces_another(tmp_path: Path, old: str, new: str) -> None:
     final = tmp_path / "thing"
     make(final, old, "old")
     with whole(final, overwrite=True) as part:
         make(part, new, "new")
     assert (final if new == "file" else final / "inner").read_text() == "new"
     assert list(tmp_path.iterdir()) == [final]
+
+
+def test_a_file_never_replaces_a_folder_or_a_pipe(tmp_path: Path) -> None:
+    make(tmp_path / "thing", "folder", "old")
+    with pytest.raises(OutputExists, match="is a folder"):
+        write_json(tmp_path / "thing", {}, overwrite=True)
+    assert (tmp_path / "thing" / "inner").read_text() == "old"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputExists, match="no file that could be replaced"):
+        write_json(tmp_path / "pipe", {}, overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe", "thing"]
 
 
 def test_a_block_that_writes_nothing_leaves_the_old_folder(tmp_path: Path) -> None:

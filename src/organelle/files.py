@@ -23,7 +23,8 @@ def whole(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
     stands under `path`, and what stood there before still does.
 
     Raises:
-        OutputExists: `path` exists and `overwrite` is false. Nothing was written.
+        OutputExists: `path` exists and `overwrite` is false, or a folder stands where a file was written.
+            Nothing was changed.
     """
     final = Path(path)
     refuse_existing(final, overwrite=overwrite)
@@ -37,9 +38,17 @@ def whole(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def refuse_existing(path: Path | str, *, overwrite: bool = False) -> None:
-    """Raise `OutputExists` when something stands at `path` and may not be replaced."""
-    if Path(path).exists() and not overwrite:
+    """Raise `OutputExists` when something stands at `path` and may not be replaced.
+
+    A device or a pipe may never be.
+    """
+    place = Path(path)
+    if not place.exists():
+        return
+    if not overwrite:
         raise OutputExists(f"{path} exists and is not overwritten; choose another place or add --overwrite")
+    if not (place.is_file() or place.is_dir()):
+        raise OutputExists(f"{path} is no file that could be replaced; choose another place")
 
 
 def write_json(path: Path | str, record: Any, *, overwrite: bool = False) -> Path:
@@ -78,8 +87,10 @@ def _publish(made: Path, final: Path, scratch: Path) -> None:
     if not made.exists():
         raise FileMissing(f"nothing was written for {final}; what stood there before still does")
     if made.is_file():
+        if final.is_dir():
+            raise OutputExists(f"{final} is a folder, which a file does not replace; choose another place")
         with made.open("rb") as stream:
             os.fsync(stream.fileno())
-    if final.is_dir() or (made.is_dir() and final.exists()):
+    if made.is_dir() and final.exists():
         final.rename(scratch / "before")
     made.replace(final)

@@ -23,7 +23,11 @@ def track(work: Iterable[T], what: str, *, total: int | None = None) -> Generato
     a bar below. Threads beside the main one are silent: they may be many.
     """
     global _shown
-    if not sys.stderr.isatty() or threading.current_thread() is not threading.main_thread():
+    if (
+        sys.stderr is None
+        or not sys.stderr.isatty()
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield from work
         return
     if total is None and isinstance(work, Sequence):

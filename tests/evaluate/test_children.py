@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from small_challenge import GRIDS
 
-from organelle.errors import SubmissionError
+from organelle.errors import ScoringError, SubmissionError
 from organelle.evaluate import evaluate, extended_record, scoring
 from organelle.geometry import Grid
 
@@ -85,6 +85,89 @@ def test_a_row_that_asks_for_too_much_memory_is_stopped_and_the_others_go_on(cha
     assert (er.status, mito.status, other.status) == ("stopped", "scored", "scored")
     assert "GiB of memory" in er.remarks[0]
     assert er.counts.fn == np.prod(GRIDS[11].shape)  # as if it were missing
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"by_version": {}},
+        {"status": "stopped"},
+        {"status": "nonsense"},
+        {"remarks": "hello"},
+        {"num_voxels": "12"},
+        {"num_voxels": -1},
+        {"is_missing": True},
+        {"voxel_size_nm": "abc"},
+        {"class_name": "er"},
+        {"crop_id": 12},
+        {"kind": "semantic"},
+    ],
+)
+def test_a_kept_row_that_no_scorer_wrote_is_scored_again(challenge, tmp_path, change):
+    first = challenge.evaluate(work=tmp_path)
+    place = next(tmp_path.glob("evaluate/*/crop11/mito.json"))
+    place.write_text(json.dumps(json.loads(place.read_text()) | change))
+    assert challenge.evaluate(work=tmp_path) == first
+
+
+@pytest.mark.parametrize("number", [-5, 10**40, True, "12", [1], None, float("nan")])
+def test_a_kept_count_that_is_none_is_scored_again(challenge, tmp_path, number):
+    first = challenge.evaluate(work=tmp_path)
+    place = next(tmp_path.glob("evaluate/*/crop11/mito.json"))
+    kept = json.loads(place.read_text())
+    kept["by_version"]["2026-07"]["tp"] = number
+    place.write_text(json.dumps(kept))
+    assert challenge.evaluate(work=tmp_path) == first
+
+
+def test_versions_that_skip_differently_have_their_own_status(challenge, tmp_path):
+    specks = np.zeros(GRIDS[11].shape, np.uint16)
+    specks[::2, ::2, ::2] = 1
+    truth = np.zeros(GRIDS[11].shape, np.uint16)
+    truth[2:9, 2:9, 2:9] = 1
+    for folder, array in (("submission", specks), ("truth", truth)):
+        shutil.rmtree(getattr(challenge, folder) / "crop11" / "mito")
+        (challenge.hand_in if folder == "submission" else challenge.add_truth)(11, "mito", array)
+    statuses = {
+        (metric, workers): challenge.row("crop11/mito", metric=metric, workers=workers, work=tmp_path).status
+        for workers in (0, 1)
+        for metric in ("2026-06", "pq")
+    }
+    assert {metric: status for (metric, _), status in statuses.items()} == {
+        "2026-06": "skipped_too_many_instances",
+        "pq": "scored",
+    }
+    assert statuses["pq", 0] == statuses["pq", 1] == challenge.row("crop11/mito", metric="pq").status
+
+
+@pytest.mark.parametrize("where", ["submission", "truth"])
+def test_a_folder_that_changes_meanwhile_is_refused_and_its_row_is_not_kept(challenge, tmp_path, where):
+    first = challenge.evaluate()
+    chunk = next(p for p in (getattr(challenge, where) / "crop12" / "mito").iterdir() if p.name[0].isdigit())
+    before = chunk.read_bytes()
+
+    def spoil() -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if any("reading" in log.read_text() for log in tmp_path.glob("evaluate/*/log.txt")):
+                chunk.unlink()
+                return
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=spoil, daemon=True)
+    thread.start()
+    with pytest.raises((SubmissionError, ScoringError), match="was changed while it was scored"):
+        challenge.evaluate(workers=1, work=tmp_path)
+    thread.join()
+    chunk.write_bytes(before)
+    again = challenge.evaluate(workers=1, work=tmp_path)
+    assert again == first
+
+
+def test_a_crop_too_large_for_the_machine_is_the_machines_fault(challenge, monkeypatch):
+    monkeypatch.setattr(scoring, "total_memory", lambda: 340 << 20)
+    with pytest.raises(ScoringError, match=r"cannot be scored here.*use a larger machine"):
+        challenge.evaluate(workers=1)
 
 
 def test_a_zip_that_changes_meanwhile_is_refused(challenge, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,8 +59,34 @@ def open_catalog(folder: Path | None) -> Catalog:
 
 
 def gibibytes(memory: float | None) -> int | None:
-    """GiB as bytes; None when nothing was given."""
-    return None if memory is None else int(memory * 2**30)
+    """GiB as bytes; None when nothing was given, or more than any machine has."""
+    return int(memory * 2**30) if memory is not None and memory < 2**20 else None
+
+
+def class_names(text: str | None) -> list[str] | None:
+    """Names of classes; None when nothing was given, an error when something was that is no name."""
+    from organelle.errors import SettingsError
+
+    found = names(text)
+    if found == []:
+        raise SettingsError(f"{text!r} names no class; leave the option out, or name classes: mito,nuc")
+    return found
+
+
+def require_separate(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+    """Refuse outputs that are folders, stand for another output, or for an input, before work begins."""
+    from organelle.errors import OutputExists, SettingsError
+
+    seen = {path.resolve(): "an input" for path in inputs}
+    for path in outputs:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise OutputExists(f"{path} is a folder; name a file in it")
+        place = path.resolve()
+        if place in seen:
+            raise SettingsError(f"{path} is {seen[place]} of this command, too; choose another name")
+        seen[place] = "an output"
 
 
 def names(text: str | None) -> list[str] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 from typing import Annotated
 
@@ -21,6 +23,9 @@ from organelle.cli.process import process
 from organelle.cli.simulate import simulate
 from organelle.cli.train import train
 from organelle.cli.validate import validate
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
 
 app = typer.Typer(
     name="csc",
@@ -72,12 +77,28 @@ def main() -> None:
 
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of few letters is no reason to fail
     try:
         app(args=[a for a in arguments if a != "--debug"], prog_name="csc")
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            typer.echo(
+                "interrupted: what is finished is kept; type the same command again to go on", err=True
+            )
+        raise
     except (OrganelleError, OSError) as error:
         if debug:
             raise
         typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-        lines = str(error).split("\n")  # names from strangers' files must not steer the terminal
+        lines = _told(error).split("\n")  # names from strangers' files must not steer the terminal
         typer.echo("\n".join(printable(line, most=4000) for line in lines), err=True)
         sys.exit(1)
+
+
+def _told(error: Exception) -> str:
+    """The error in words; a full disk does not say of itself what to do."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"{error}; make room and type the same command again: what is finished is kept"
+    return str(error)

@@ -15,8 +15,8 @@ from organelle.cli._options import (
     Metric,
     TruthPath,
     WorkFolder,
+    class_names,
     gibibytes,
-    names,
     open_catalog,
 )
 
@@ -69,7 +69,7 @@ def batch_eval(
             csv_path,
             truth_path,
             open_catalog(catalog),
-            instance_classes=names(instance_classes),
+            instance_classes=class_names(instance_classes),
             metric=metric,
             output=output_path,
             work=work,

@@ -17,9 +17,10 @@ from organelle.cli._options import (
     TruthPath,
     Workers,
     WorkFolder,
+    class_names,
     gibibytes,
-    names,
     open_catalog,
+    require_separate,
 )
 
 
@@ -56,6 +57,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a submission against the ground truth."""
+    from organelle.errors import SettingsError
     from organelle.evaluate import (
         evaluate,
         extended_path,
@@ -67,16 +69,21 @@ def evaluate(
     )
     from organelle.files import refuse_existing
 
-    pages = (report, report and faults_path(report), public_report)
-    for path in (result_file, result_file and extended_path(result_file), *pages):
+    require_separate((result_file, report, public_report), (submission_path, truth_path))
+    beside = (result_file and extended_path(result_file), report and faults_path(report))
+    outputs = (result_file, report, public_report, *beside)
+    require_separate(outputs, (submission_path, truth_path))
+    for path in outputs:
         if path:
             refuse_existing(path, overwrite=overwrite)
+    if serve_url and not serve_url.startswith(("http://", "https://")):
+        raise SettingsError(f"--serve-url {serve_url} is no address of a web server (http://...)")
     crops = open_catalog(catalog)
     result = evaluate(
         submission_path,
         truth_path,
         crops,
-        instance_classes=names(instance_classes),
+        instance_classes=class_names(instance_classes),
         metric=metric,
         work=work,
         workers=workers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from organelle.errors import OrganelleError
 from organelle.evaluate.rows import PlannedRow
 from organelle.evaluate.truth import MASK, Truth
 from organelle.files import read_json
-from organelle.submission import row_allowance
+from organelle.submission import SLACK_BYTES, row_allowance
 
 if TYPE_CHECKING:
     from organelle.submission import Submission
@@ -33,6 +34,15 @@ def scoring_allowance(
     needed = bytes_a_voxel + labels + mask
     where = planned.crop_id, planned.class_name, planned.grid
     return row_allowance(submission, *where, bytes_a_voxel=needed, copies=int(mask > 0))
+
+
+def honest_bytes(planned: PlannedRow, truth: Truth) -> int:
+    """The most memory that an array on the crop's own grid can need: one of 64 bits in a single chunk."""
+    if planned.grid is None:
+        return 0
+    labels, mask = _truth_bytes(planned, truth)
+    item = 8 * (1 + 3 + (mask > 0))
+    return SLACK_BYTES + math.prod(planned.grid.shape) * (SCORING_BYTES + labels + mask + item)
 
 
 def _truth_bytes(planned: PlannedRow, truth: Truth) -> tuple[int, int]:

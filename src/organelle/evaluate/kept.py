@@ -12,14 +12,16 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from organelle.children import Event
 from organelle.classes import Kind
 from organelle.errors import FileMissing, FormatError
-from organelle.evaluate.records import Row
+from organelle.evaluate.records import MISSING, STATUSES, STOPPED, TRUTH_ERROR, UNREADABLE, Row
 from organelle.evaluate.rows import PlannedRow
 from organelle.files import read_json, write_json
 from organelle.metrics import METRIC_VERSIONS, Counts, InstanceCounts, PanopticCounts, SemanticCounts
@@ -30,7 +32,13 @@ if TYPE_CHECKING:
 FORM = 1
 """Raised whenever a row's JSON changes its meaning."""
 
+MOST = 1 << 63
+"""No count is as large."""
+
 LOG = "log.txt"
+
+NO_ROW = (AttributeError, LookupError, TypeError, ValueError)
+"""What `row_from_record` raises when it is given something else."""
 
 _COUNTS = {kind.__name__: kind for kind in (InstanceCounts, PanopticCounts, SemanticCounts)}
 
@@ -44,12 +52,21 @@ class KeptRows:
         self._log = (self.folder / LOG).open("a", encoding="utf-8")
         self._lock = threading.Lock()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def get(self, planned: PlannedRow, metric: str) -> Row | None:
         """The finished row, None when it is not there or cannot be read."""
         try:
-            return row_from_record(read_json(self._path(planned)), metric)
-        except (FileMissing, FormatError, AttributeError, LookupError, TypeError, ValueError):
+            row = row_from_record(read_json(self._path(planned)), planned, metric)
+        except (FileMissing, FormatError, *NO_ROW):
             return None
+        return None if row.status == STOPPED else row  # such rows are never put here
 
     def put(self, planned: PlannedRow, row: Row) -> None:
         """Keep a row; it is there whole or not at all."""
@@ -60,7 +77,7 @@ class KeptRows:
     def note(self, what: str, place: str = "", detail: str = "") -> None:
         """Write one line into the log: time, what happened, where."""
         line = " ".join(filter(None, (time.strftime("%Y-%m-%d %H:%M:%S"), what, place, detail)))
-        with self._lock:
+        with self._lock, suppress(OSError):  # a full disk is no reason to lose a row
             self._log.write(line + "\n")
             self._log.flush()
 
@@ -115,25 +132,48 @@ def row_record(row: Row) -> dict[str, Any]:
     }
 
 
-def row_from_record(record: Mapping[str, Any], metric: str) -> Row:
-    """The row that `row_record` wrote down, with the counts of `metric` as its first.
+def row_from_record(record: Mapping[str, Any], planned: PlannedRow, metric: str) -> Row:
+    """The row that `row_record` wrote down of a planned one, with the counts of `metric` as its first.
 
     Raises:
-        KeyError, TypeError or ValueError: it was not written by `row_record`.
+        One of `NO_ROW`: it was not written by `row_record`, or of another row.
     """
     counts = {version: _counts(found) for version, found in record["by_version"].items()}
-    size = record["voxel_size_nm"]
-    return Row(
-        crop_id=record["crop_id"],
-        class_name=record["class_name"],
-        kind=Kind(record["kind"]),
+    row = Row(
+        crop_id=planned.crop_id,
+        class_name=planned.class_name,
+        kind=planned.kind,
         counts=counts.get(metric),
         status=record["status"],
         num_voxels=record["num_voxels"],
-        voxel_size_nm=(size[0], size[1], size[2]) if size else None,
+        voxel_size_nm=tuple(record["voxel_size_nm"]) if record["voxel_size_nm"] else None,
         is_missing=record["is_missing"],
         remarks=tuple(record["remarks"]),
         by_version=counts,
+    )
+    written = json.loads(json.dumps(row_record(row), allow_nan=False))
+    if written != dict(record) or not _is_sound(row):
+        raise ValueError(f"no record of {planned.place}")
+    if row.counts is None or row.status in (MISSING, UNREADABLE, STOPPED):
+        return row
+    return replace(row, status=row.counts.status)  # versions differ in what they skip
+
+
+def _is_sound(row: Row) -> bool:
+    """Whether a row can have come from a scorer."""
+    found = row.by_version.values()
+    forms = {SemanticCounts} if row.kind is Kind.SEMANTIC else {InstanceCounts, PanopticCounts}
+    if row.status == TRUTH_ERROR:
+        fits = not found
+    else:
+        fits = {type(counts) for counts in found} == forms and set(row.by_version) == set(METRIC_VERSIONS)
+    numbers = [n for counts in found for name, n in asdict(counts).items() if name != "status"]
+    return (
+        fits
+        and all(type(n) in (int, float) and 0 <= n < MOST for n in [*numbers, row.num_voxels])
+        and all(isinstance(text, str) for text in row.remarks)
+        and row.status in STATUSES
+        and row.is_missing is (row.status == MISSING)
     )
 
 

@@ -14,6 +14,9 @@ SKIPPED = "skipped_too_many_instances"
 UNREADABLE = "unreadable"
 STOPPED = "stopped"
 TRUTH_ERROR = "truth_error"
+MISSING = "missing"
+STATUSES = ("scored", MISSING, SKIPPED, "matching_failed", UNREADABLE, STOPPED, TRUTH_ERROR)
+"""Everything that a row's status can be."""
 
 
 @dataclass(frozen=True, slots=True)

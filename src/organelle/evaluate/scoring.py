@@ -7,6 +7,7 @@ memory and time and no more; when one dies, its row says why and counts as missi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 from organelle import __version__
 from organelle.children import Job, run_jobs, total_memory
 from organelle.classes import Kind, all_classes
-from organelle.errors import ScoringError, SubmissionError, did_you_mean
+from organelle.errors import ScoringError, did_you_mean
 from organelle.evaluate import judge
-from organelle.evaluate.allowances import scoring_allowance
-from organelle.evaluate.kept import KeptRows, evaluation_key, plan_hash, row_from_record
+from organelle.evaluate.allowances import honest_bytes, scoring_allowance
+from organelle.evaluate.kept import NO_ROW, KeptRows, evaluation_key, plan_hash, row_from_record
 from organelle.evaluate.records import STOPPED, Provenance, Result, Row, Source
 from organelle.evaluate.rows import PlannedRow, score_rows
+from organelle.evaluate.stamps import Stamps
 from organelle.evaluate.truth import Truth, open_truth
 from organelle.files import sha256
 from organelle.metrics import require_version
@@ -65,7 +67,8 @@ def evaluate(
         workers: Child processes at a time; default: as many as there are cores. 0: everything happens in
             this process, without any limit: for files of one's own.
         memory_bytes: For all children together; default: nine tenths of what is available now. A row that
-            needs more than the machine has is not scored and says so.
+            asks for more than the machine has, and more than any array on the crop's grid would, is not
+            scored and says so.
 
     Returns:
         The rows in the order of the truth, whatever the number of workers.
@@ -73,8 +76,9 @@ def evaluate(
     Raises:
         FileMissing: nothing at one of the two paths.
         SubmissionError: the submission as a whole cannot be read, or was changed meanwhile.
-        ScoringError: no truth in the folder, no row of it in the catalog, or an unknown metric version.
-            Trouble with a single row does not end the run: it is recorded in that row.
+        ScoringError: no truth in the folder, no row of it in the catalog, an unknown metric version, truth
+            that was changed meanwhile, or a crop that is too large for this machine's memory. Trouble with
+            a single row does not end the run: it is recorded in that row.
     """
     from organelle.submission import open_submission, validate
 
@@ -83,13 +87,12 @@ def evaluate(
     plan = plan_evaluation(store, catalog, instance_classes=instance_classes)
     require_scorable(plan, store, catalog)
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
+        stamps = Stamps(plan, store, handed_in)
         inputs, rows = (_source(submission), _source(truth)), plan_hash(plan, catalog)
         made_with = Provenance(metric, *inputs, library_versions(), rows)
         problems = validate(submission, catalog, read_values=False).problems
-        scored = _kept_or_scored(plan, store, handed_in, made_with, work, workers, memory_bytes)
+        scored = _kept_or_scored(plan, store, handed_in, made_with, stamps, work, workers, memory_bytes)
         found = dict(track(scored, "score", total=len(plan)))
-    if Path(submission).is_file() and _source(submission) != made_with.submission:
-        raise SubmissionError(f"{submission} was changed while it was scored; score it again")
     ordered = tuple(found[planned.place] for planned in plan)
     return Result(ordered, len(catalog.rows()), made_with, problems)
 
@@ -140,6 +143,7 @@ def _kept_or_scored(
     truth: Truth,
     submission: Submission,
     made_with: Provenance,
+    stamps: Stamps,
     work: Path | str | None,
     workers: int | None,
     memory_bytes: int | None,
@@ -147,25 +151,24 @@ def _kept_or_scored(
     """Place and row of everything planned: first what an earlier run left, then the rest as it comes."""
     metric = made_with.metric
     key = evaluation_key(plan, made_with.submission.sha256, made_with.truth.sha256, made_with.versions)
-    kept = KeptRows(work, key) if work is not None else None
-    left = []
-    for planned in plan:
-        row = kept.get(planned, metric) if kept else None
-        if row is None:
-            left.append(planned)
+    with KeptRows(work, key) if work is not None else nullcontext() as kept:
+        left = []
+        for planned in plan:
+            row = kept.get(planned, metric) if kept else None
+            if row is None:
+                left.append(planned)
+            else:
+                yield planned.place, row
+        rows: Iterator[tuple[PlannedRow, Row]]
+        if workers == 0:
+            rows = zip(left, score_rows(left, truth, submission, metric=metric), strict=True)
         else:
+            rows = _score_in_children(left, truth, submission, metric, kept, workers, memory_bytes)
+        for planned, row in rows:
+            stamps.require_unchanged(planned)
+            if kept and row.status != STOPPED:
+                kept.put(planned, row)
             yield planned.place, row
-    rows: Iterator[tuple[PlannedRow, Row]]
-    if workers == 0:
-        rows = zip(left, score_rows(left, truth, submission, metric=metric), strict=True)
-    else:
-        rows = _score_in_children(left, truth, submission, metric, kept, workers, memory_bytes)
-    for planned, row in rows:
-        if kept and row.status != STOPPED:
-            kept.put(planned, row)
-        yield planned.place, row
-    if kept:
-        kept.close()
 
 
 def _score_in_children(
@@ -184,23 +187,30 @@ def _score_in_children(
         allowance = scoring_allowance(row, truth, submission)
         if allowance.memory_bytes > most:
             needed, there = allowance.memory_bytes / 2**30, most / 2**30
-            stopped[place] = f"it needs {needed:.1f} GiB of memory, and this machine gives {there:.1f} GiB"
+            why = f"it needs {needed:.1f} GiB of memory, and this machine gives {there:.1f} GiB"
+            if allowance.memory_bytes <= honest_bytes(row, truth):
+                raise ScoringError(f"{place} cannot be scored here: {why}; use a larger machine")
+            stopped[place] = why
         else:
             jobs.append(Job(place, judge.arguments(row, submission, truth, stopped=""), allowance))
     options = {"workers": workers, "memory_bytes": memory_bytes, "warm": judge.WARM}
     listen = kept.tell if kept else None
     for outcome in run_jobs(judge.SCORE, jobs, on_event=listen, **options):  # type: ignore[arg-type]
-        if outcome.failure is None:
-            yield planned[outcome.key], row_from_record(outcome.value, metric)
-        else:
-            stopped[outcome.key] = str(outcome.failure)
+        row = planned[outcome.key]
+        try:
+            if outcome.failure is None:
+                yield row, row_from_record(outcome.value, row, metric)
+            else:
+                stopped[outcome.key] = str(outcome.failure)
+        except NO_ROW:
+            stopped[outcome.key] = "the process that read it answered nonsense"
     for place, why in stopped.items():
         row = planned[place]
         job = Job(place, judge.arguments(row, submission, truth, stopped=f"not scored: {why}"))
         for outcome in run_jobs(judge.SCORE, [job], on_event=listen, **options):  # type: ignore[arg-type]
             if outcome.failure is not None:
                 raise ScoringError(f"the truth of {place} cannot be read: {outcome.failure}")
-            yield row, row_from_record(outcome.value, metric)
+            yield row, row_from_record(outcome.value, row, metric)
 
 
 def _source(path: Path | str) -> Source:

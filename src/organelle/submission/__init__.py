@@ -1,7 +1,7 @@
 """What is handed in: a zip or folder read safely in place, laid on a crop's grid, and checked."""
 
 from organelle.submission.alignment import align, align_array
-from organelle.submission.allowances import row_allowance
+from organelle.submission.allowances import SLACK_BYTES, row_allowance
 from organelle.submission.limits import Limits
 from organelle.submission.pieces import Pieces, take_apart
 from organelle.submission.problems import Problem, ProblemError, Report
@@ -12,6 +12,7 @@ from organelle.submission.validator import validate
 from organelle.submission.zarr_zip import ZarrZip
 
 __all__ = [
+    "SLACK_BYTES",
     "Limits",
     "ObjectView",
     "Pieces",
