@@ -31,4 +31,5 @@ else:
 
         return compiled
 
+
 __all__ = ["njit"]
