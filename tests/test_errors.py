@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_a_missing_extra_says_how_to_install_it() -> None:
     assert errors.require_module("json", "score").loads("1") == 1
     with pytest.raises(MissingExtra, match=r"pip install 'organelle\[train\]'"):
         errors.require_module("organelle_no_such_module", "train")
+
+
+def test_modules_are_asked_for_without_being_imported() -> None:
+    errors.require_installed(("json", "antigravity"), "score")
+    assert "antigravity" not in sys.modules
+    with pytest.raises(MissingExtra, match=r"pip install 'organelle\[score\]'"):
+        errors.require_installed(("json", "organelle_no_such_module"), "score")
 
 
 def test_a_module_that_fails_inside_is_not_called_missing(

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -137,6 +138,13 @@ def require_folder(path: Path | str, what: str) -> Path:
     return folder
 
 
+def require_installed(names: Iterable[str], extra: str) -> None:
+    """Raise `MissingExtra` unless all these modules are installed; none of them is imported."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise _missing(name, extra)
+
+
 def require_module(name: str, extra: str) -> ModuleType:
     """Import `name`, else `MissingExtra` with the line that installs it."""
     try:
@@ -144,6 +152,10 @@ def require_module(name: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] != name.split(".")[0]:
             raise
-        raise MissingExtra(
-            f"{name} is not installed, and this needs it; install it with: pip install 'organelle[{extra}]'"
-        ) from error
+        raise _missing(name, extra) from error
+
+
+def _missing(name: str, extra: str) -> MissingExtra:
+    return MissingExtra(
+        f"{name} is not installed, and this needs it; install it with: pip install 'organelle[{extra}]'"
+    )

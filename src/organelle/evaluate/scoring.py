@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from organelle import __version__
 from organelle.children import Job, run_jobs, total_memory
 from organelle.classes import Kind, all_classes
-from organelle.errors import ScoringError, did_you_mean
+from organelle.errors import ScoringError, did_you_mean, require_installed
 from organelle.evaluate import judge
 from organelle.evaluate.allowances import honest_bytes, scoring_allowance
 from organelle.evaluate.kept import NO_ROW, KeptRows, evaluation_key, plan_hash, row_from_record
@@ -38,6 +38,9 @@ INSTANCE_CLASSES = frozenset(
 
 LIBRARIES = ("numpy", "scikit-image", "ortools", "connected-components-3d")
 """Libraries that can move a number: resampling, ties between equal matchings, numbering of components."""
+
+MODULES = ("numba", "cc3d", "skimage", "ortools")
+"""Without them nothing is scored; child processes would only find out when they start."""
 
 MOST_MEMORY = 0.9
 """Share of this machine's memory that a single row may ask for."""
@@ -83,6 +86,7 @@ def evaluate(
     from organelle.submission import open_submission, validate
 
     require_version(metric)
+    require_installed(MODULES, "score")
     store = open_truth(truth)
     plan = plan_evaluation(store, catalog, instance_classes=instance_classes)
     require_scorable(plan, store, catalog)

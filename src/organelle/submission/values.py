@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from organelle.catalog import Crop
 from organelle.children import Job, Outcome, run_jobs
 from organelle.classes import kind_of
+from organelle.errors import require_installed
 from organelle.geometry import Grid
 from organelle.progress import track
 from organelle.submission.allowances import row_allowance
@@ -34,6 +35,9 @@ READING_BYTES = 1
 
 REFUSED = {"too-large", "voxel-size-apart"}
 """Codes of arrays that the scorer does not read; neither are their values looked at here."""
+
+MODULES = ("numba", "cc3d", "fastremap", "skimage")
+"""What the scored view needs; child processes would only find out when they start."""
 
 LOOK = "organelle.submission.values:look"
 WARM = "organelle.submission.values:warm"
@@ -72,6 +76,8 @@ def look_at_rows(
         return {}
     if workers == 0:
         return _look_here(submission, catalog, what)
+    if what.scored:
+        require_installed(MODULES, "score")
     needed = VIEWING_BYTES if what.scored else READING_BYTES
     jobs = {}
     for crop, name in rows:
