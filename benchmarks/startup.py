@@ -1,4 +1,4 @@
-"""Claim: `csc --help` answers within 0.3 s of CPU time."""
+"""Claim: `csc --help` and a filtered list of crops answer within 0.3 s of CPU time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+COMMANDS = (["--help"], ["catalog", "crops", "--class", "mito", "--max-voxel-size", "4"])
+
 
 def main() -> None:
-    """Print user and system time: best of ten runs."""
+    """Print user and system time of each command: best of ten runs."""
+    for command in COMMANDS:
+        print(f"csc {' '.join(command)}: {min(seconds_of(command) for _ in range(10)):.2f} s of CPU time")
+
+
+def seconds_of(command: list[str]) -> float:
+    """User and system time of one run."""
     csc = Path(sys.executable).with_name("csc")
-    seconds = []
-    for _ in range(10):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([csc, "--help"], check=True, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    print(f"csc --help: {min(seconds):.2f} s of CPU time")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([csc, *command], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 if __name__ == "__main__":

@@ -78,3 +78,16 @@ def test_help_is_there_at_once() -> None:
     # Other work on the machine only ever adds to a run, so the best of several is the honest figure.
     best = min(cpu_seconds(CSC, "--help") for _ in range(7))
     assert best < 0.3, f"csc --help takes {best:.2f} s of CPU time"
+
+
+def test_listing_crops_is_quick_and_loads_nothing_heavy() -> None:
+    command = ["catalog", "crops", "--class", "mito", "--max-voxel-size", "4"]
+    best = min(cpu_seconds(CSC, *command) for _ in range(7))
+    assert best < 0.3, f"csc {' '.join(command)} takes {best:.2f} s of CPU time"
+    loaded = loaded_after(
+        "from organelle.cli import main\n"
+        f"sys.argv = ['csc', *{command}]\n"
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()"
+    )
+    assert loaded.isdisjoint(HEAVY)

@@ -20,8 +20,17 @@ WORDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
 
 def commands() -> dict[str, Any]:
-    """Every command by the name that one types, in the order of `csc --help`."""
-    return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    """Every command by the name that one types (`catalog crops`), in the order of `csc --help`."""
+    return dict(flat(typer.main.get_command(app)))
+
+
+def flat(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands of a group and of the groups within it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from flat(command, f"{before}{name} ")
+        else:
+            yield before + name, command
 
 
 def spellings(option: Any) -> list[str]:
@@ -36,7 +45,7 @@ def command_page(name: str, command: Any) -> Iterator[str]:
     annotations = get_type_hints(inspect.unwrap(command.callback))
     shown = [option for option in command.params if option.name != "help" and not option.hidden]
     arguments = [spellings(option)[0] for option in shown if option.param_type_name == "argument"]
-    yield f"(csc-{name})="
+    yield f"(csc-{name.replace(' ', '-')})="
     yield f"## `csc {name}`"
     yield ""
     yield inspect.cleandoc(command.help or "").replace("\f", "")

@@ -5,6 +5,7 @@ Nothing here opens a volume or a network connection.
 """
 
 from organelle.catalog.counts import AnnotationCounts, count_annotations
+from organelle.catalog.filters import CropFilter
 from organelle.catalog.layout import (
     em_path,
     label_path,
@@ -12,6 +13,14 @@ from organelle.catalog.layout import (
     prediction_path,
     processed_path,
     public_em_url,
+)
+from organelle.catalog.listing import (
+    ClassEntry,
+    DatasetEntry,
+    describe_class,
+    list_classes,
+    list_crops,
+    list_datasets,
 )
 from organelle.catalog.records import Catalog, Crop, Dataset
 from organelle.catalog.split import (
@@ -26,14 +35,21 @@ from organelle.catalog.tables import load_catalog, write_tables
 __all__ = [
     "AnnotationCounts",
     "Catalog",
+    "ClassEntry",
     "Crop",
+    "CropFilter",
     "Dataset",
+    "DatasetEntry",
     "Datasplit",
     "count_annotations",
     "crop_groups",
+    "describe_class",
     "em_path",
     "label_path",
     "labels_folder",
+    "list_classes",
+    "list_crops",
+    "list_datasets",
     "load_catalog",
     "make_datasplit",
     "prediction_path",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from organelle.cli.batch_eval import batch_eval
+from organelle.cli.catalog import catalog_app
 from organelle.cli.compare import compare
 from organelle.cli.demo import demo
 from organelle.cli.evaluate import evaluate
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(catalog_app, name="catalog")
 app.command("fetch-data")(fetch_data)
 app.command("make-datasplit")(make_datasplit)
 app.command("get-counts")(get_counts)

@@ -1,0 +1,80 @@
+"""`csc catalog ...` through the door."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from organelle.cli import main
+
+Csc = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def csc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Csc:
+    """Run `csc catalog` with arguments; gives exit status, standard output, standard error."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["csc", "catalog", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    monkeypatch.delenv("CSC_CATALOG", raising=False)
+    return run
+
+
+def test_tables_are_for_people(csc: Csc) -> None:
+    status, out, _ = csc("crops", "--class", "mito", "--max-voxel-size", "4")
+    assert status == 0
+    assert "1.62×2×2" in out
+    assert out.splitlines()[-1].strip() == "234 training and 6 test crops"
+    assert "endo_lum" in csc("crops", "--crop", "111")[1]
+    assert "African green monkey" in csc("datasets", "--organism", "monkey")[1]
+    assert "not scored" in csc("classes", "--class", "tbar")[1]
+    assert "mito_mem mito_lum mito_ribo" in csc("class", "mito")[1]
+
+
+@pytest.mark.parametrize(("what", "rows"), [("crops", 305), ("datasets", 22), ("classes", 77)])
+def test_json_csv_and_files_hold_the_same_rows(csc: Csc, tmp_path: Path, what: str, rows: int) -> None:
+    found = json.loads(csc(what, "--json")[1])
+    table = csc(what, "--csv")[1]
+    assert len(found) == len(list(csv.DictReader(io.StringIO(table)))) == rows
+    assert csc(what, "--out", tmp_path / "a.csv")[0] == csc(what, "--out", tmp_path / "a.json")[0] == 0
+    assert (tmp_path / "a.csv").read_text() == table
+    assert json.loads((tmp_path / "a.json").read_text()) == found
+
+
+def test_a_file_is_never_overwritten(csc: Csc, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("mine")
+    assert csc("crops", "--out", tmp_path / "a.csv")[0] == 1
+    assert (tmp_path / "a.csv").read_text() == "mine"
+
+
+def test_nothing_found_is_said_and_is_no_error(csc: Csc) -> None:
+    status, out, told = csc("crops", "--crop", "111", "--split", "test")
+    assert (status, out) == (0, "")
+    assert told.startswith("no crop fits")
+    assert csc("crops", "--crop", "111", "--split", "test", "--json")[:2] == (0, "[]\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["crops", "--class", "mitos"], "nearest: mito"),
+        (["class", "mitos"], "nearest: mito"),
+        (["crops", "--max-voxel-size", "4,4"], "--max-voxel-size '4,4' is no voxel size"),
+        (["crops", "--min-voxel-size", "fine"], "--min-voxel-size 'fine' is no voxel size"),
+        (["crops", "--json", "--csv"], "exclude each other"),
+    ],
+)
+def test_bad_input_is_answered_in_words(csc: Csc, arguments: list[str], told: str) -> None:
+    status, out, error = csc(*arguments)
+    assert (status, out) == (1, "")
+    assert told in error
