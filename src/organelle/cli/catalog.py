@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from organelle.cli._options import CatalogFolder, names, open_catalog
+from organelle.cli._options import CatalogFolder, Overwrite, names, open_catalog
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -133,6 +133,19 @@ def one_class(
     from organelle.catalog.display import class_story
 
     _print(class_story(describe_class(name, open_catalog(catalog).crops.values())))
+
+
+@catalog_app.command("figures")
+def figures(
+    out: Annotated[Path, typer.Option("--out", help="Folder that receives the figures.")],
+    overwrite: Overwrite = False,
+    catalog: CatalogFolder = None,
+) -> None:
+    """Draw what is annotated where, voxel sizes and crop sizes, as PNG and SVG."""
+    from organelle.catalog.figures import draw_figures
+
+    for file in draw_figures(open_catalog(catalog), out, overwrite=overwrite):
+        typer.echo(file)
 
 
 def _filter(
