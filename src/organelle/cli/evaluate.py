@@ -77,7 +77,9 @@ def evaluate(
         if path:
             refuse_existing(path, overwrite=overwrite)
     if serve_url and not serve_url.startswith(("http://", "https://")):
-        raise SettingsError(f"--serve-url {serve_url} is no address of a web server (http://...)")
+        raise SettingsError(
+            f"--serve-url {serve_url} is no address of a web server; it begins with http or https"
+        )
     crops = open_catalog(catalog)
     result = evaluate(
         submission_path,
