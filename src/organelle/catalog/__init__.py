@@ -6,6 +6,7 @@ Nothing here opens a volume or a network connection.
 
 from organelle.catalog.counts import AnnotationCounts, count_annotations
 from organelle.catalog.filters import CropFilter
+from organelle.catalog.groups import crop_groups
 from organelle.catalog.layout import (
     em_path,
     label_path,
@@ -23,16 +24,19 @@ from organelle.catalog.listing import (
     list_datasets,
 )
 from organelle.catalog.records import Catalog, Crop, Dataset
-from organelle.catalog.split import (
-    Datasplit,
-    crop_groups,
-    make_datasplit,
-    read_datasplit,
-    write_datasplit,
+from organelle.catalog.split import Datasplit, make_datasplit, make_folds
+from organelle.catalog.split_csv import PUBLIC_S3, missing_stores, read_datasplit, write_datasplit
+from organelle.catalog.split_summary import (
+    Holding,
+    class_holdings,
+    dataset_holdings,
+    holding_of,
+    split_notes,
 )
 from organelle.catalog.tables import load_catalog, write_tables
 
 __all__ = [
+    "PUBLIC_S3",
     "AnnotationCounts",
     "Catalog",
     "ClassEntry",
@@ -41,10 +45,14 @@ __all__ = [
     "Dataset",
     "DatasetEntry",
     "Datasplit",
+    "Holding",
+    "class_holdings",
     "count_annotations",
     "crop_groups",
+    "dataset_holdings",
     "describe_class",
     "em_path",
+    "holding_of",
     "label_path",
     "labels_folder",
     "list_classes",
@@ -52,10 +60,13 @@ __all__ = [
     "list_datasets",
     "load_catalog",
     "make_datasplit",
+    "make_folds",
+    "missing_stores",
     "prediction_path",
     "processed_path",
     "public_em_url",
     "read_datasplit",
+    "split_notes",
     "write_datasplit",
     "write_tables",
 ]

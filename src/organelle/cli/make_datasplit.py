@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from organelle.cli._options import DATA, CatalogFolder, DataFolder, Overwrite, names, open_catalog
+
+if TYPE_CHECKING:
+    from organelle.catalog import Datasplit
 
 
 def make_datasplit(
@@ -28,14 +31,41 @@ def make_datasplit(
         bool, typer.Option("--force-all-classes-validate", "-fv", help="Every validation crop must.")
     ] = False,
     validate_ratio: Annotated[
-        float, typer.Option("--validate-ratio", "-vr", help="Share of the crops to hold out.")
-    ] = 0.1,
+        float | None,
+        typer.Option("--validate-ratio", "-vr", help="Share of the crops to hold out. Default: 0.1."),
+    ] = None,
     datasets: Annotated[
         str | None, typer.Option("--datasets", "-ds", help="Datasets, comma-separated. Default: all.")
     ] = None,
     crops: Annotated[str, typer.Option("--crops", "-cr", help="Crop numbers, or 'all'.")] = "all",
-    csv_path: Annotated[Path, typer.Option("--csv-path", help="Table to write.")] = Path("datasplit.csv"),
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same split.")] = 0,
+    csv_path: Annotated[
+        Path, typer.Option("--csv-path", help="Table to write; {fold} stands for the number of the fold.")
+    ] = Path("datasplit.csv"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same split.")] = 0,
+    stratify: Annotated[
+        bool,
+        typer.Option("--stratify/--no-stratify", help="Bring every class to both sides, where that can be."),
+    ] = True,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option("--hold-out", metavar="DATASET", help="Hold out all of this dataset; can be repeated."),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", help="Deal the crops into so many folds, one table for each.")
+    ] = None,
+    fold: Annotated[
+        int | None, typer.Option("--fold", min=0, help="Write only this fold, counted from 0.")
+    ] = None,
+    from_csv: Annotated[
+        Path | None,
+        typer.Option("--from-csv", help="Take the split of this table, and write it for the volumes here."),
+    ] = None,
+    use_s3: Annotated[
+        bool, typer.Option("--use-s3", help="Name the volumes in the public bucket, not those below --data.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Do not print what the sides hold, only the notes.")
+    ] = False,
     overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
     data: DataFolder = DATA,
@@ -44,25 +74,106 @@ def make_datasplit(
 
     Crops that share volume always stand on the same side.
     """
-    from organelle.catalog import make_datasplit, write_datasplit
+    from organelle.catalog import PUBLIC_S3, make_datasplit, make_folds, read_datasplit
 
-    split = make_datasplit(
-        open_catalog(catalog),
-        classes=names(classes),
-        validate_ratio=validate_ratio,
-        seed=seed,
-        max_voxel_size_nm=_voxel_size(scale),
-        datasets=names(datasets),
-        crops=crops,
-        force_all_classes=_forced(force_all_classes, force_all_classes_train, force_all_classes_validate),
-    )
-    write_datasplit(split, data, csv_path, overwrite=overwrite)
-    typer.echo(f"{csv_path}: {len(split.train)} crops for training, {len(split.validate)} held out")
-    for name, (train, validate) in split.crops_per_class().items():
-        typer.echo(f"  {name:<12} {train:>4} {validate:>4}")
-    if split.near_test:
-        numbers = ", ".join(str(crop.id) for crop in split.near_test)
-        typer.echo(f"note: crops {numbers} share volume with test crops")
+    known = open_catalog(catalog)
+    forced = _forced(force_all_classes, force_all_classes_train, force_all_classes_validate)
+    taken: dict[str, Any] = {
+        "classes": names(classes),
+        "max_voxel_size_nm": _voxel_size(scale),
+        "datasets": names(datasets),
+        "crops": crops,
+        "force_all_classes": forced,
+    }
+    drawn: dict[str, Any] = {"seed": seed, "stratify": stratify}
+    if from_csv is not None:
+        chosen = {"--classes": classes, "--scale": scale, "--datasets": datasets, "-fa, -ft, -fv": forced}
+        narrowed = {**chosen, "--crops": None if crops == "all" else crops}
+        drawing = {
+            "--validate-ratio": validate_ratio,
+            "--hold-out": hold_out,
+            "--folds": folds,
+            "--fold": fold,
+        }
+        _require_absent("--from-csv", {**narrowed, **drawing})
+        splits = {0: read_datasplit(from_csv, known)}
+    elif folds is not None or fold is not None:
+        _require_absent("--folds", {"--validate-ratio": validate_ratio, "--hold-out": hold_out})
+        wanted = _wanted_folds(folds, fold, csv_path)
+        made = make_folds(known, folds or 0, **taken, **drawn)
+        splits = {i: made[i] for i in wanted}
+    else:
+        away = _held_out(hold_out or [])
+        if away:
+            _require_absent("--hold-out", {"--validate-ratio": validate_ratio})
+        ratio = 0.1 if validate_ratio is None else validate_ratio
+        splits = {0: make_datasplit(known, validate_ratio=ratio, hold_out=away, **taken, **drawn)}
+    _write(splits, PUBLIC_S3 if use_s3 else data, csv_path, overwrite=overwrite, quiet=quiet)
+    if from_csv is not None:
+        _tell_missing(from_csv)
+
+
+def _write(
+    splits: dict[int, Datasplit], data: Path | str, csv_path: Path, *, overwrite: bool, quiet: bool
+) -> None:
+    from organelle.catalog import split_notes, write_datasplit
+    from organelle.cli._split_tables import print_holdings
+    from organelle.files import refuse_existing
+
+    paths = {i: Path(str(csv_path).replace("{fold}", str(i))) for i in splits}
+    for path in paths.values():
+        refuse_existing(path, overwrite=overwrite)
+    for i, split in splits.items():
+        write_datasplit(split, data, paths[i], overwrite=overwrite)
+        if len(splits) == 1 and not quiet:
+            print_holdings(split)
+        typer.echo(f"{paths[i]}: {len(split.train)} crops for training, {len(split.validate)} held out")
+        for note in split_notes(split):
+            typer.echo(f"note: {note}")
+
+
+def _held_out(given: list[str]) -> list[str]:
+    from organelle.errors import SettingsError
+
+    for part in given:
+        if not names(part):
+            raise SettingsError(f"--hold-out {part!r} names no dataset")
+    return [name for part in given for name in names(part) or ()]
+
+
+def _wanted_folds(folds: int | None, fold: int | None, csv_path: Path) -> list[int]:
+    from organelle.errors import SettingsError
+
+    if folds is None:
+        raise SettingsError(f"--fold {fold} of how many? Add --folds")
+    if fold is not None and fold >= max(folds, 1):
+        raise SettingsError(f"--fold {fold} is not one of {folds}; they are counted from 0")
+    if fold is None and "{fold}" not in str(csv_path):
+        raise SettingsError(
+            "each fold needs a table of its own: add --csv-path split_{fold}.csv, or --fold 0"
+        )
+    return list(range(folds)) if fold is None else [fold]
+
+
+def _require_absent(option: str, others: dict[str, object]) -> None:
+    from organelle.errors import SettingsError
+
+    given = [name for name, value in others.items() if value is not None and value != []]
+    if given:
+        raise SettingsError(f"{option} leaves nothing to choose for {', '.join(given)}; keep one of them")
+
+
+def _tell_missing(path: Path) -> None:
+    """Say that stores are gone, which harms nobody: rows are understood by crop number and classes."""
+    from organelle.catalog import missing_stores
+
+    gone = missing_stores(path)
+    if gone:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        typer.echo(
+            f"note: {path} names {gone[0]}{more}, which does not exist here; crops and classes were taken "
+            "over, volumes are looked for below --data"
+        )
 
 
 def _voxel_size(text: str | None) -> list[float] | None:
@@ -75,7 +186,7 @@ def _voxel_size(text: str | None) -> list[float] | None:
         sizes = [0.0]
     if text is None:
         return None
-    if len(sizes) not in (1, 3) or min(sizes) <= 0:
+    if len(sizes) not in (1, 3) or not min(sizes) > 0:
         raise SettingsError(f"--scale {text!r} is not a voxel size; write 8 or 8,4,4 (z, y, x in nm)")
     return sizes * 3 if len(sizes) == 1 else sizes
 

@@ -1,0 +1,93 @@
+"""Tables of splits as they come: from other machines, other systems, and the public bucket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from organelle.catalog import (
+    PUBLIC_S3,
+    Catalog,
+    Crop,
+    Dataset,
+    load_catalog,
+    make_datasplit,
+    missing_stores,
+    read_datasplit,
+    write_datasplit,
+)
+from organelle.errors import CatalogError, SettingsError
+from organelle.geometry import Grid
+
+
+@pytest.fixture
+def two() -> Catalog:
+    """Two crops of one dataset, far apart."""
+    crops = {
+        n: Crop(n, "d1", Grid((8.0,) * 3, (500.0 * n, 0.0, 0.0), (10,) * 3), ("mito", "er")) for n in (1, 2)
+    }
+    return Catalog("drawn", {"d1": Dataset("d1"), "d2": Dataset("d2")}, crops, {})
+
+
+def test_a_table_of_windows_with_a_byte_order_mark_reads_the_same(two: Catalog, tmp_path: Path) -> None:
+    split = make_datasplit(two)
+    table = write_datasplit(split, "/data", tmp_path / "a.csv")
+    other = tmp_path / "b.csv"
+    text = table.read_text().replace("/", "\\").replace("\n", "\r\n")
+    other.write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n")
+    assert read_datasplit(other, two) == split
+
+
+def test_stores_that_are_gone_do_not_matter_and_are_named(two: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "here.zarr").mkdir()
+    table = tmp_path / "old.csv"
+    table.write_text(
+        f'train,/gone/d1.zarr,em,{tmp_path}/here.zarr,"labels/crop1/[er]"\n'
+        'validate,/gone/d1.zarr,em,s3://bucket/d1.zarr,"labels/crop2/[er]"\n'
+    )
+    split = read_datasplit(table, two)
+    assert ([c.id for c in split.train], [c.id for c in split.validate]) == ([1], [2])
+    assert missing_stores(table) == ("/gone/d1.zarr",)
+
+
+def test_the_public_bucket_is_named_as_people_write_it(tmp_path: Path) -> None:
+    challenge = load_catalog()
+    split = make_datasplit(challenge, classes=["mito"], crops=[111, 113])
+    table = write_datasplit(split, PUBLIC_S3, tmp_path / "s3.csv")
+    store = "s3://janelia-cosem-datasets/jrc_hela-3/jrc_hela-3.zarr"
+    em, labels = "recon-1/em/fibsem-uint8", "recon-1/labels/groundtruth/crop111/[mito]"
+    row = next(row for row in table.read_text().splitlines() if "/crop111/" in row)
+    assert row.partition(",")[2] == f'"{store}","{em}","{store}","{labels}"'
+    assert read_datasplit(table, challenge) == split
+    assert missing_stores(table) == ()
+
+
+def test_datasets_of_others_are_not_in_the_public_bucket(two: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="does not hold d1"):
+        write_datasplit(make_datasplit(two), PUBLIC_S3, tmp_path / "s3.csv")
+    assert not list(tmp_path.iterdir())
+    table = write_datasplit(make_datasplit(two), "https://host/bucket/", tmp_path / "own.csv")
+    assert '"https://host/bucket/d1/d1.zarr"' in table.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no rows"),
+        ("train,a,b,c,crop1/[er]\n".encode("utf-16"), "not a CSV table in UTF-8"),
+        (b"train;a;b;c;crop1/[er]\n", "1 columns, expected 5 with commas between"),
+        (
+            b"train,a,b,c,crop1/[er,mito]\n",
+            "6 columns, expected 5 with commas between and the last in quotes",
+        ),
+        (b"train,a,b,x/d2/d2.zarr,crop1/[er]\n", "crop 1 is of d1, but its labels are said to be in x/d2"),
+    ],
+)
+def test_what_is_no_table_is_explained(two: Catalog, tmp_path: Path, content: bytes, message: str) -> None:
+    table = tmp_path / "bad.csv"
+    table.write_bytes(content)
+    with pytest.raises(CatalogError) as told:
+        read_datasplit(table, two)
+    assert message in str(told.value)
+    assert str(table) in str(told.value)
