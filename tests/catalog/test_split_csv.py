@@ -67,8 +67,8 @@ def test_datasets_of_others_are_not_in_the_public_bucket(two: Catalog, tmp_path:
     with pytest.raises(SettingsError, match="does not hold d1"):
         write_datasplit(make_datasplit(two), PUBLIC_S3, tmp_path / "s3.csv")
     assert not list(tmp_path.iterdir())
-    table = write_datasplit(make_datasplit(two), "https://host/bucket/", tmp_path / "own.csv")
-    assert '"https://host/bucket/d1/d1.zarr"' in table.read_text()
+    table = write_datasplit(make_datasplit(two), "https://localhost/bucket/", tmp_path / "own.csv")
+    assert '"https://localhost/bucket/d1/d1.zarr"' in table.read_text()
 
 
 @pytest.mark.parametrize(
