@@ -8,6 +8,7 @@
     │   ├── CropNotFound
     │   ├── DatasetNotFound
     │   └── FileMissing         a file, folder or array
+    ├── TransferError           a source that cannot be reached, or did not give everything
     ├── OutputExists            an existing result is never overwritten unasked
     ├── SettingsError           a TOML or option that cannot be used
     ├── CatalogError            a table of datasets or crops that contradicts itself
@@ -53,6 +54,10 @@ class DatasetNotFound(NotFound):
 
 class FileMissing(NotFound):
     """A file, folder or stored array that is not there."""
+
+
+class TransferError(OrganelleError):
+    """A source of data that cannot be reached, or did not give everything that was asked for."""
 
 
 class OutputExists(OrganelleError):

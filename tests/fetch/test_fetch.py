@@ -1,65 +1,22 @@
 from __future__ import annotations
 
-import os
-import pickle
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_bucket import CATALOG, CROPS, tree
 
-from organelle.catalog import Catalog, Crop, Dataset, em_path, label_path, load_catalog
-from organelle.classes import Kind
-from organelle.errors import CropNotFound, EMMissing, FileMissing, OutputExists, SettingsError
+from organelle.catalog import em_path, label_path, load_catalog
+from organelle.errors import CropNotFound, EMMissing, FileMissing, OutputExists, SettingsError, TransferError
 from organelle.fetch import FetchPlan, fetch_data, plan_fetch, transfer
-from organelle.geometry import Box, Grid, Nm
-from organelle.volumes import open_multiscale, write_labels, write_multiscale
-
-EM = Grid((8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (64, 64, 64))
-
-
-def crop(number: int, size: float, box: Box, *, is_test: bool = False, classes: str = "mito er") -> Crop:
-    corner = EM.extent_of(box).start_nm
-    shape = [round(n * 8 / size) for n in box.shape]
-    origin: Nm = (corner[0] + size / 2, corner[1] + size / 2, corner[2] + size / 2)
-    grid = Grid((size, size, size), origin, (shape[0], shape[1], shape[2]))
-    return Crop(number, "d1", grid, tuple(classes.split()), is_test)
-
-
-CROPS = {
-    1: crop(1, 4.0, Box((0, 0, 0), (10, 10, 10))),
-    2: crop(2, 16.0, Box((32, 32, 32), (16, 16, 16))),
-    3: crop(3, 8.0, Box((8, 8, 8), (16, 8, 8)), is_test=True),
-}
-CATALOG = Catalog("drawn", {"d1": Dataset("d1")}, {1: CROPS[1], 2: CROPS[2]}, {3: CROPS[3]})
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Path:
-    """A bucket of one dataset: EM with three levels in chunks of 16, labels of two crops."""
-    rng = np.random.default_rng(4)
-    em = rng.integers(1, 255, EM.shape, dtype=np.uint8)
-    write_multiscale(
-        em_path(tmp_path / "bucket", "d1"), em, EM, kind=Kind.IMAGE, levels=3, chunks=(16, 16, 16)
-    )
-    for number in (1, 2):
-        for name in CROPS[number].classes:
-            labels = rng.integers(0, 2, CROPS[number].grid.shape, dtype=np.uint8)
-            path = label_path(tmp_path / "bucket", CROPS[number], name)
-            write_labels(path, labels, CROPS[number].grid, name, levels=2)
-    return tmp_path / "bucket"
+from organelle.geometry import Box
+from organelle.volumes import open_multiscale
 
 
 def chunks_of(plan: FetchPlan, level: str) -> set[str]:
     keys = (o.key.partition(f"fibsem-uint8/{level}/") for o in plan.objects)
     return {chunk for _, here, chunk in keys if here and not chunk.startswith(".")}
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_the_plan_holds_the_chunks_that_touch_the_crop_and_no_finer_levels(bucket: Path) -> None:
@@ -191,8 +148,8 @@ def test_a_crop_without_em_or_labels_is_an_error_before_anything_moves(bucket: P
 def test_bad_input_is_explained(bucket: Path, tmp_path: Path) -> None:
     with pytest.raises(FileMissing, match="nearest: bucket"):
         plan_fetch(tmp_path / "buckets", CATALOG, [1])
-    with pytest.raises(SettingsError, match="is a URL"):
-        plan_fetch("s3://janelia-cosem-datasets", CATALOG, [1])
+    with pytest.raises(SettingsError, match="not ftp://"):
+        plan_fetch("ftp://somewhere", CATALOG, [1])
     with pytest.raises(CropNotFound, match="nearest: 3"):
         plan_fetch(bucket, CATALOG, [4])
     with pytest.raises(SettingsError, match="at least 0 voxels"):
@@ -209,37 +166,9 @@ def test_bad_input_is_explained(bucket: Path, tmp_path: Path) -> None:
 def test_an_object_that_vanishes_is_named(bucket: Path, tmp_path: Path) -> None:
     plan = plan_fetch(bucket, CATALOG, [1])
     (bucket / plan.objects[0].key).unlink()
-    with pytest.raises(FileMissing, match="vanished while it was fetched"):
+    with pytest.raises(TransferError, match=rf"1 of .*\n{plan.objects[0].key}: vanished while"):
         transfer(plan, tmp_path / "data")
-
-
-def test_a_killed_fetch_leaves_whole_files_only_and_the_next_goes_on(bucket: Path, tmp_path: Path) -> None:
-    code = """
-import pickle, sys, time
-import organelle.fetch.moving as t
-copy = t.shutil.copyfile
-def slow(source, place):
-    half = source.read_bytes()
-    place.write_bytes(half[: len(half) // 2]); print("half", flush=True); time.sleep(0.05)
-    copy(source, place)
-t.shutil.copyfile = slow
-t.transfer(pickle.loads(open(sys.argv[1], "rb").read()), sys.argv[2])
-"""
-    data = tmp_path / "data"
-    plan = plan_fetch(bucket, CATALOG, [1])
-    (tmp_path / "plan").write_bytes(pickle.dumps(plan))
-    command = [sys.executable, "-c", code, str(tmp_path / "plan"), str(data)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        for _ in range(4):
-            process.stdout.readline()
-        os.kill(process.pid, signal.SIGKILL)
-    arrived = {key: value for key, value in tree(data).items() if not key.startswith(".fetch-")}
-    assert 3 <= len(arrived) < len(plan.objects)
-    assert all(value == (bucket / key).read_bytes() for key, value in arrived.items())
-    report = transfer(plan, data)
-    assert report.skipped == len(arrived)
-    assert all((data / o.key).read_bytes() == (bucket / o.key).read_bytes() for o in plan.objects)
+    assert set(tree(tmp_path / "data")) == {o.key for o in plan.objects[1:]}
 
 
 def test_the_real_sample_arrives_whole(shared: Path, tmp_path: Path) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from organelle.cli._options import DATA, CatalogFolder, names, open_catalog
 
+if TYPE_CHECKING:
+    from organelle.fetch import FetchPlan
+
+PUBLIC = "s3://janelia-cosem-datasets"
+"""The challenge's bucket; everyone may read it."""
+
 
 def fetch_data(
     source: Annotated[
-        Path, typer.Option("--source", help="Folder in the bucket's layout, for instance a mounted copy.")
-    ],
+        str, typer.Option("--source", help="Root of the bucket: a folder, file://, http(s):// or s3:// URL.")
+    ] = PUBLIC,
     crops: Annotated[
         str, typer.Option("--crops", "-c", help="Crop numbers (1,2,3), dataset names, 'test', 'all' or '*'.")
     ] = "all",
@@ -34,23 +40,44 @@ def fetch_data(
     classes: Annotated[
         str | None, typer.Option("--classes", help="Only the labels of these classes.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", "--num-workers", "-w", min=1, help="The most requests at one time.")
+    ] = 16,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read what is there, and fetch again what is damaged.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be copied.")] = False,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="URL of an S3 server that is not Amazon's.")
+    ] = None,
+    region: Annotated[str, typer.Option("--region", help="The bucket's region.")] = "us-east-1",
     catalog: CatalogFolder = None,
 ) -> None:
     """Copy crops: their labels, and the EM around them."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from organelle.fetch import plan_fetch, transfer
+    from organelle.fetch import open_source, plan_fetch, transfer
 
     plan = plan_fetch(
-        source,
+        open_source(source, endpoint=endpoint, region=region, workers=workers),
         open_catalog(catalog),
         crops,
         padding_voxels=raw_padding,
         all_resolutions=fetch_all_em_resolutions,
         classes=names(classes),
     )
+    _show(plan)
+    if not dry_run:
+        report = transfer(plan, destination, access_mode=access_mode, verify=verify)
+        typer.echo(
+            f"{destination}: {report.moved} files copied ({report.moved_bytes / 1e6:.1f} MB), "
+            f"{report.skipped} were there"
+        )
+
+
+def _show(plan: FetchPlan) -> None:
+    """Print the table of crops, the total, and what the source does not have."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("crop", "dataset", "EM files", "label files", "MB")
     for part in plan.crops:
         size = sum(o.bytes for o in (*part.em, *part.labels)) / 1e6
@@ -61,9 +88,5 @@ def fetch_data(
     typer.echo(f"{len(plan.objects)} files, {plan.bytes / 1e6:.1f} MB")
     if plan.absent:
         typer.echo(f"{len(plan.absent)} EM chunks are not in the source; they stay unknown, not black")
-    if not dry_run:
-        report = transfer(plan, destination, access_mode=access_mode)
-        typer.echo(
-            f"{destination}: {report.moved} files copied ({report.moved_bytes / 1e6:.1f} MB), "
-            f"{report.skipped} were there"
-        )
+    if cut := [str(part.crop.id) for part in plan.crops if part.is_cut]:
+        typer.echo(f"the EM ends inside the padding of crop {', '.join(cut)}; what there is was taken")

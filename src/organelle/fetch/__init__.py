@@ -1,6 +1,20 @@
 """Get it: what a crop needs, planned with its size before anything moves, and moved whole."""
 
-from organelle.fetch.moving import FetchReport, fetch_data, transfer
-from organelle.fetch.plan import CropPlan, FetchObject, FetchPlan, plan_fetch
+from organelle.fetch.moving import FetchReport, fetch_data, require_room, transfer
+from organelle.fetch.plan import CropPlan, FetchPlan, plan_fetch
+from organelle.fetch.source import Retry, Source, open_source
+from organelle.fetch.survey import FetchObject
 
-__all__ = ["CropPlan", "FetchObject", "FetchPlan", "FetchReport", "fetch_data", "plan_fetch", "transfer"]
+__all__ = [
+    "CropPlan",
+    "FetchObject",
+    "FetchPlan",
+    "FetchReport",
+    "Retry",
+    "Source",
+    "fetch_data",
+    "open_source",
+    "plan_fetch",
+    "require_room",
+    "transfer",
+]

@@ -7,24 +7,18 @@ each level the chunks that touch the crop with its padding. A test crop needs EM
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from organelle.catalog import Catalog, Crop, em_path, label_path, labels_folder
 from organelle.classes import sort_classes
-from organelle.errors import EMMissing, FileMissing, NotFound, SettingsError, require_folder
+from organelle.errors import EMMissing, FileMissing, NotFound, OrganelleError, SettingsError
+from organelle.fetch.source import Source, open_source
+from organelle.fetch.survey import METADATA_FILES, FetchObject, Survey
+from organelle.geometry import Box
 from organelle.volumes import Multiscale, Volume, open_multiscale
-
-METADATA_FILES = (".zgroup", ".zattrs", ".zarray", "zarr.json")
-
-
-@dataclass(frozen=True, slots=True)
-class FetchObject:
-    """One stored file: its path below the bucket's root, and its size."""
-
-    key: str
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +31,8 @@ class CropPlan:
         em: Chunks and metadata of the EM.
         labels: Chunks and metadata of the labels; empty for a test crop.
         absent: Keys of EM chunks that the crop touches and the source does not have; they stay absent.
+        is_cut: Whether the EM ends inside the padding, or inside the crop itself.
+        labels_absent: How many label chunks the source does not have; they hold only zeros.
     """
 
     crop: Crop
@@ -44,6 +40,8 @@ class CropPlan:
     em: tuple[FetchObject, ...]
     labels: tuple[FetchObject, ...]
     absent: tuple[str, ...]
+    is_cut: bool = False
+    labels_absent: int = 0
 
     @property
     def em_bytes(self) -> int:
@@ -60,7 +58,7 @@ class CropPlan:
 class FetchPlan:
     """Everything that is to be moved from `source`, crop by crop."""
 
-    source: Path
+    source: Source
     crops: tuple[CropPlan, ...]
 
     @property
@@ -81,7 +79,7 @@ class FetchPlan:
 
 
 def plan_fetch(
-    source: Path | str,
+    source: Source | Path | str,
     catalog: Catalog,
     crops: str | int | Iterable[str | int] = "all",
     *,
@@ -89,10 +87,13 @@ def plan_fetch(
     all_resolutions: bool = False,
     classes: Iterable[str] | None = None,
 ) -> FetchPlan:
-    """List what the crops need from `source`, a folder in the bucket's layout.
+    """List what the crops need from `source`, a bucket in the challenge's layout.
+
+    Metadata is read first; which chunks are needed follows from it, and their sizes are asked for in
+    listings, or one by one where the server cannot list. No voxel is read.
 
     Args:
-        source: The folder that holds `{dataset}/{dataset}.zarr`.
+        source: The root that holds `{dataset}/{dataset}.zarr`: what `open_source` takes or gives.
         catalog: Where the crops are looked up.
         crops: As `Catalog.select` takes them.
         padding_voxels: EM around the crop, in voxels of the finest EM level that is taken; the same
@@ -103,80 +104,115 @@ def plan_fetch(
     Raises:
         FileMissing: no such folder, or labels that the table promises are not in it.
         EMMissing: it holds no EM for a crop.
-        SettingsError: the padding is negative, or the source is a URL.
+        FormatError: what lies there is not an OME-NGFF image.
+        TransferError: the source cannot be reached, or does not allow to read.
+        SettingsError: the padding is negative, or the source is a URL of an unknown kind.
     """
-    if "://" in str(source):
-        raise SettingsError(
-            f"{source} is a URL; data can only be fetched from a folder in the bucket's layout"
-        )
-    root = require_folder(source, "source of the data")
+    bucket = source if isinstance(source, Source) else open_source(source)
     if padding_voxels < 0:
         raise SettingsError(f"the padding must be at least 0 voxels, not {padding_voxels}")
     wanted = None if classes is None else sort_classes(classes)
-    images: dict[str, Multiscale] = {}
-    plans = []
-    for crop in catalog.select(crops):
-        if crop.dataset not in images:
-            images[crop.dataset] = _open_em(root, crop)
-        image = images[crop.dataset]
-        first = 0 if all_resolutions else image.levels.index(image.nearest_level(crop.voxel_size_nm))
-        plans.append(_plan_crop(root, crop, image.levels[first:], padding_voxels, wanted))
-    return FetchPlan(root, tuple(plans))
+    chosen = tuple(catalog.select(crops))
+    with tempfile.TemporaryDirectory(prefix="organelle-plan-") as scratch:
+        try:
+            planning = _Planning(Survey(bucket, Path(scratch)), padding_voxels, all_resolutions, wanted)
+            return FetchPlan(bucket, planning.crops(chosen))
+        except OrganelleError as error:
+            raise type(error)(str(error).replace(scratch, bucket.url)) from error
 
 
-def _open_em(root: Path, crop: Crop) -> Multiscale:
-    path = em_path(root, crop.dataset)
-    try:
-        return open_multiscale(path)
-    except NotFound as error:
-        raise EMMissing(f"{crop.name} of {crop.dataset} has no EM in {root}: {error}") from error
+@dataclass(frozen=True)
+class _Planning:
+    """The plan in the making: `survey.root` holds the metadata of the source, and nothing else."""
 
+    survey: Survey
+    padding: int
+    all_resolutions: bool
+    classes: tuple[str, ...] | None
 
-def _plan_crop(
-    root: Path, crop: Crop, levels: tuple[Volume, ...], padding: int, classes: tuple[str, ...] | None
-) -> CropPlan:
-    files = list(_em_chunks(crop, levels, padding))
-    chunks = [file for file in files if file.is_file()]
-    if not chunks:
-        raise EMMissing(
-            f"{crop.name}: {levels[0].path.parent} holds no EM chunk at its place "
-            f"({crop.extent.start_nm} to {crop.extent.stop_nm} nm); is the source complete?"
+    def crops(self, chosen: tuple[Crop, ...]) -> tuple[CropPlan, ...]:
+        images = self._images(chosen)
+        labels = {crop: self._labels(crop) for crop in chosen}
+        self._read_labels(labels)
+        levels = {crop: self._levels(images[crop.dataset], crop) for crop in chosen}
+        chunks = {crop: list(_em_chunks(crop, levels[crop], self.padding)) for crop in chosen}
+        self.survey.ask(file for files in chunks.values() for file in files)
+        stored = {crop: list(self._label_files(crop, folders)) for crop, folders in labels.items()}
+        self.survey.ask(file for files in stored.values() for file in files)
+        return tuple(self._crop(crop, levels[crop], chunks[crop], stored[crop]) for crop in chosen)
+
+    def _images(self, chosen: tuple[Crop, ...]) -> dict[str, Multiscale]:
+        """The EM of each dataset, by its metadata."""
+        first = {crop.dataset: crop for crop in reversed(chosen)}
+        self.survey.read_images([em_path(self.survey.root, name) for name in first])
+        return {name: self._open_em(crop) for name, crop in first.items()}
+
+    def _open_em(self, crop: Crop) -> Multiscale:
+        try:
+            return open_multiscale(em_path(self.survey.root, crop.dataset))
+        except NotFound as error:
+            raise EMMissing(
+                f"{crop.name} of {crop.dataset} has no EM in {self.survey.url}: {error}"
+            ) from error
+
+    def _levels(self, image: Multiscale, crop: Crop) -> tuple[Volume, ...]:
+        if self.all_resolutions:
+            return image.levels
+        return image.levels[image.levels.index(image.nearest_level(crop.voxel_size_nm)) :]
+
+    def _labels(self, crop: Crop) -> list[Path]:
+        """The label images that are wanted of a crop."""
+        names = [] if crop.is_test else [n for n in crop.classes if self.classes is None or n in self.classes]
+        return [label_path(self.survey.root, crop, name) for name in names]
+
+    def _read_labels(self, labels: dict[Crop, list[Path]]) -> None:
+        self.survey.list_below([folder for folders in labels.values() for folder in folders])
+        groups = [labels_folder(self.survey.root, crop) for crop in labels if not crop.is_test]
+        self.survey.read([node for group in groups for node in self.survey.upward(group)])
+        self.survey.read_images([folder for folders in labels.values() for folder in folders])
+
+    def _label_files(self, crop: Crop, folders: list[Path]) -> Iterator[Path]:
+        for folder in folders:
+            if not folder.is_dir():
+                raise FileMissing(
+                    f"{crop.name}: the table says {folder.name} is annotated, but there is no {folder}"
+                )
+            for level in open_multiscale(folder).levels:
+                yield from level.files(level.grid.box)
+
+    def _crop(
+        self, crop: Crop, levels: tuple[Volume, ...], chunks: list[Path], stored: list[Path]
+    ) -> CropPlan:
+        em, labels = self.survey.objects(chunks), self.survey.objects(stored)
+        place = f"its place ({crop.extent.start_nm} to {crop.extent.stop_nm} nm); is the source complete?"
+        if not em:
+            raise EMMissing(f"{crop.name}: {levels[0].path.parent} holds no EM chunk at {place}")
+        if not self.survey.objects(_em_chunks(crop, levels[:1], self.padding)):
+            raise EMMissing(f"{crop.name}: {levels[0].path} is listed, but has no EM chunk at {place}")
+        nodes = [level.path for level in levels]
+        images = [] if crop.is_test else [labels_folder(self.survey.root, crop), *self._labels(crop)]
+        images += [level.path for folder in images[1:] for level in open_multiscale(folder).levels]
+        return CropPlan(
+            crop,
+            tuple(level.name for level in levels),
+            em=(*em, *self.survey.metadata(nodes)),
+            labels=(*self.survey.metadata(images), *labels),
+            absent=tuple(map(self.survey.key, self.survey.missing(chunks))),
+            is_cut=not levels[0].grid.box.contains(_box(crop, levels[0], _reach(levels, self.padding))),
+            labels_absent=len(self.survey.missing(stored)),
         )
-    metadata = dict.fromkeys(file for level in levels for file in _metadata(root, level.path))
-    labels = [] if crop.is_test else list(_labels(root, crop, classes))
-    return CropPlan(
-        crop,
-        tuple(level.name for level in levels),
-        em=_objects(root, [*chunks, *metadata]),
-        labels=_objects(root, labels),
-        absent=tuple(f.relative_to(root).as_posix() for f in files if not f.is_file()),
-    )
 
 
 def _em_chunks(crop: Crop, levels: tuple[Volume, ...], padding: int) -> Iterator[Path]:
-    extent = crop.extent.grow([padding * size for size in levels[0].grid.voxel_size_nm])
     for level in levels:
-        yield from level.files(level.grid.box_of(extent, snap="outer"))
+        yield from level.files(_box(crop, level, _reach(levels, padding)))
 
 
-def _labels(root: Path, crop: Crop, classes: tuple[str, ...] | None) -> Iterator[Path]:
-    yield from _metadata(root, labels_folder(root, crop))
-    for name in crop.classes:
-        if classes is None or name in classes:
-            folder = label_path(root, crop, name)
-            if not folder.is_dir():
-                raise FileMissing(
-                    f"{crop.name}: the table says {name} is annotated, but there is no {folder}"
-                )
-            yield from sorted(file for file in folder.rglob("*") if file.is_file())
+def _reach(levels: tuple[Volume, ...], padding: int) -> list[float]:
+    """The padding in nm per axis."""
+    return [padding * size for size in levels[0].grid.voxel_size_nm]
 
 
-def _metadata(root: Path, node: Path) -> Iterator[Path]:
-    """The metadata files of a node and of every group above it, top first."""
-    for folder in (*reversed(node.parents), node):
-        if root in folder.parents:
-            yield from (folder / name for name in METADATA_FILES if (folder / name).is_file())
-
-
-def _objects(root: Path, files: Iterable[Path]) -> tuple[FetchObject, ...]:
-    return tuple(FetchObject(f.relative_to(root).as_posix(), f.stat().st_size) for f in files)
+def _box(crop: Crop, level: Volume, reach_nm: list[float]) -> Box:
+    """What a crop and `reach_nm` around it touch of a level."""
+    return level.grid.box_of(crop.extent.grow(reach_nm), snap="outer")

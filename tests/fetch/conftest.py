@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_bucket import CROPS, EM
+
+from organelle.catalog import em_path, label_path
+from organelle.classes import Kind
+from organelle.volumes import write_labels, write_multiscale
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Path:
+    """A bucket of one dataset: EM with three levels in chunks of 16, labels of two crops."""
+    rng = np.random.default_rng(4)
+    em = rng.integers(1, 255, EM.shape, dtype=np.uint8)
+    write_multiscale(
+        em_path(tmp_path / "bucket", "d1"), em, EM, kind=Kind.IMAGE, levels=3, chunks=(16, 16, 16)
+    )
+    for number in (1, 2):
+        for name in CROPS[number].classes:
+            labels = rng.integers(0, 2, CROPS[number].grid.shape, dtype=np.uint8)
+            path = label_path(tmp_path / "bucket", CROPS[number], name)
+            write_labels(path, labels, CROPS[number].grid, name, levels=2)
+    return tmp_path / "bucket"
