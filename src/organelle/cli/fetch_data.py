@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,7 +11,7 @@ import typer
 from organelle.cli._options import DATA, CatalogFolder, names, open_catalog
 
 if TYPE_CHECKING:
-    from organelle.fetch import FetchPlan
+    from organelle.fetch import CropBound, FetchPlan
 
 PUBLIC = "s3://janelia-cosem-datasets"
 """The challenge's bucket; everyone may read it."""
@@ -47,6 +48,9 @@ def fetch_data(
         bool, typer.Option("--verify", help="Read what is there, and fetch again what is damaged.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be copied.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="With --dry-run: bounds from the tables; nothing is asked.")
+    ] = False,
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", help="URL of an S3 server that is not Amazon's.")
     ] = None,
@@ -54,15 +58,30 @@ def fetch_data(
     catalog: CatalogFolder = None,
 ) -> None:
     """Copy crops: their labels, and the EM around them."""
-    from organelle.fetch import open_source, plan_fetch, transfer
+    from organelle.errors import SettingsError
+    from organelle.fetch import bound_fetch, open_source, plan_fetch, transfer
 
+    wanted = names(classes)
+    if offline:
+        if not dry_run:
+            raise SettingsError("--offline only tells bounds; type it with --dry-run")
+        _show_bounds(
+            bound_fetch(
+                open_catalog(catalog),
+                crops,
+                padding_voxels=raw_padding,
+                all_resolutions=fetch_all_em_resolutions,
+                classes=wanted,
+            )
+        )
+        return
     plan = plan_fetch(
         open_source(source, endpoint=endpoint, region=region, workers=workers),
         open_catalog(catalog),
         crops,
         padding_voxels=raw_padding,
         all_resolutions=fetch_all_em_resolutions,
-        classes=names(classes),
+        classes=wanted,
     )
     _show(plan)
     if not dry_run:
@@ -90,3 +109,24 @@ def _show(plan: FetchPlan) -> None:
         typer.echo(f"{len(plan.absent)} EM chunks are not in the source; they stay unknown, not black")
     if cut := [str(part.crop.id) for part in plan.crops if part.is_cut]:
         typer.echo(f"the EM ends inside the padding of crop {', '.join(cut)}; what there is was taken")
+
+
+def _show_bounds(bounds: Sequence[CropBound]) -> None:
+    """Print the most that each crop can be, the total, and what was assumed."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from organelle.fetch.bounds import EM_CHUNKS, LABEL_CHUNKS
+
+    table = Table("crop", "dataset", "EM, at most MB", "labels, at most MB")
+    for bound in bounds:
+        sizes = [f"{n / 1e6:.1f}" for n in (bound.em_bytes, bound.label_bytes)]
+        table.add_row(str(bound.crop.id), bound.crop.dataset, *sizes)
+    Console().print(table)
+    em, labels = sum(b.em_bytes for b in bounds) / 1e9, sum(b.label_bytes for b in bounds) / 1e9
+    typer.echo(f"at most {em:.2f} GB of EM and {labels:.2f} GB of labels before compression")
+    typer.echo(
+        f"assumed: EM in chunks of {'x'.join(map(str, EM_CHUNKS))} voxels of 1 byte; labels in chunks of "
+        f"{'x'.join(map(str, LABEL_CHUNKS))} voxels of 1 byte, 4 for instances; without --offline the "
+        "source is asked"
+    )

@@ -1,17 +1,20 @@
 """Get it: what a crop needs, planned with its size before anything moves, and moved whole."""
 
+from organelle.fetch.bounds import CropBound, bound_fetch
 from organelle.fetch.moving import FetchReport, fetch_data, require_room, transfer
 from organelle.fetch.plan import CropPlan, FetchPlan, plan_fetch
 from organelle.fetch.source import Retry, Source, open_source
 from organelle.fetch.survey import FetchObject
 
 __all__ = [
+    "CropBound",
     "CropPlan",
     "FetchObject",
     "FetchPlan",
     "FetchReport",
     "Retry",
     "Source",
+    "bound_fetch",
     "fetch_data",
     "open_source",
     "plan_fetch",
