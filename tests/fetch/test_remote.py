@@ -21,7 +21,7 @@ from drawn_bucket import CATALOG, tree
 
 from organelle.catalog import em_path
 from organelle.errors import EMMissing, OutputExists, TransferError
-from organelle.fetch import FetchPlan, Retry, Source, open_source, plan_fetch, transfer
+from organelle.fetch import FetchPlan, Retry, Source, open_source, plan_fetch, speedtest, transfer
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
@@ -197,3 +197,12 @@ def test_a_store_that_is_not_zarr_is_told(tmp_path: Path) -> None:
     (folder / "attributes.json").write_text(json.dumps({"n5": "2.0.0"}))
     with pytest.raises(EMMissing, match="crop1 of d1 has no EM in"):
         plan_fetch(tmp_path, CATALOG, [1])
+
+
+def test_the_speed_is_that_of_the_bytes_that_came(http: Source) -> None:
+    plan = plan_fetch(http, CATALOG, [1])
+    speed = speedtest(http, CATALOG, [1], seconds=100)
+    assert (speed.objects, speed.bytes) == (len(plan.objects), plan.bytes)
+    assert 0 < speed.median_s < speed.seconds
+    assert speed.megabytes_per_s == pytest.approx(plan.bytes / 1e6 / speed.seconds)
+    assert 1 <= speedtest(http, CATALOG, [1], seconds=1e-9).objects < len(plan.objects)

@@ -22,6 +22,7 @@ from organelle.cli.pack_results import pack_results
 from organelle.cli.predict import predict
 from organelle.cli.process import process
 from organelle.cli.simulate import simulate
+from organelle.cli.speedtest import speedtest
 from organelle.cli.train import train
 from organelle.cli.validate import validate
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app, name="catalog")
 app.command("fetch-data")(fetch_data)
+app.command("speedtest")(speedtest)
 app.command("make-datasplit")(make_datasplit)
 app.command("get-counts")(get_counts)
 app.command("train")(train)

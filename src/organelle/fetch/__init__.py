@@ -4,6 +4,7 @@ from organelle.fetch.bounds import CropBound, bound_fetch
 from organelle.fetch.moving import FetchReport, fetch_data, require_room, transfer
 from organelle.fetch.plan import CropPlan, FetchPlan, plan_fetch
 from organelle.fetch.source import Retry, Source, open_source
+from organelle.fetch.speed import Speed, speedtest
 from organelle.fetch.survey import FetchObject
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "FetchReport",
     "Retry",
     "Source",
+    "Speed",
     "bound_fetch",
     "fetch_data",
     "open_source",
     "plan_fetch",
     "require_room",
+    "speedtest",
     "transfer",
 ]
