@@ -12,9 +12,7 @@ from organelle.cli.fetch_data import PUBLIC
 
 def speedtest(
     source: Annotated[str, typer.Argument(help="Root of the bucket, as for fetch-data.")] = PUBLIC,
-    crops: Annotated[
-        str, typer.Option("--crops", "-c", help="What is read: crops or 'test'.")
-    ] = "test",
+    crops: Annotated[str, typer.Option("--crops", "-c", help="What is read: crops or 'test'.")] = "test",
     seconds: Annotated[float, typer.Option("--seconds", help="Stop after this time.")] = 10.0,
     workers: Annotated[
         int, typer.Option("--workers", "--num-workers", "-w", min=1, help="The most requests at one time.")
