@@ -69,8 +69,8 @@ def test_nothing_found_is_said_and_is_no_error(csc: Csc) -> None:
     [
         (["crops", "--class", "mitos"], "nearest: mito"),
         (["class", "mitos"], "nearest: mito"),
-        (["crops", "--max-voxel-size", "4,4"], "--max-voxel-size '4,4' is no voxel size"),
-        (["crops", "--min-voxel-size", "fine"], "--min-voxel-size 'fine' is no voxel size"),
+        (["crops", "--max-voxel-size", "4,4"], "--max-voxel-size '4,4' is not a voxel size"),
+        (["crops", "--min-voxel-size", "fine"], "--min-voxel-size 'fine' is not a voxel size"),
         (["crops", "--json", "--csv"], "exclude each other"),
     ],
 )

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from small_challenge import GRIDS
+from small_challenge import GRIDS, cubes
 
+from organelle.catalog import write_tables
+from organelle.children import Allowance, run_jobs
 from organelle.errors import ScoringError, SubmissionError
-from organelle.evaluate import evaluate, extended_record, scoring
+from organelle.evaluate import crew, evaluate, extended_record
 from organelle.geometry import Grid
 
 KEPT = "evaluate/*/crop*/*.json"
@@ -80,7 +86,7 @@ def test_a_row_that_asks_for_too_much_memory_is_stopped_and_the_others_go_on(cha
     challenge.hand_in(11, "er", np.ones(fine.shape, np.uint8), fine)
     good = challenge.evaluate(workers=1)
     assert [row.status for row in good.rows] == ["scored"] * 3
-    monkeypatch.setattr(scoring, "total_memory", lambda: 372 << 20)
+    monkeypatch.setattr(crew, "total_memory", lambda: 372 << 20)
     er, mito, other = challenge.evaluate(workers=1).rows
     assert (er.status, mito.status, other.status) == ("stopped", "scored", "scored")
     assert "GiB of memory" in er.remarks[0]
@@ -164,8 +170,45 @@ def test_a_folder_that_changes_meanwhile_is_refused_and_its_row_is_not_kept(chal
     assert again == first
 
 
+def test_many_rows_that_are_stopped_are_counted_by_one_crew(challenge, monkeypatch):
+    monkeypatch.setattr(crew, "scoring_allowance", lambda *_: Allowance(1 << 40))
+    made: list[int] = []
+    monkeypatch.setattr(crew, "run_jobs", lambda *a, **k: made.append(len(a[1])) or run_jobs(*a, **k))
+    monkeypatch.setattr(crew, "honest_bytes", lambda *_: 1 << 30)
+    rows = challenge.evaluate(workers=1).rows
+    assert [(row.status, row.counts.tp) for row in rows] == [("stopped", 0)] * 3
+    assert made == [0, 3]
+    assert rows[1].counts.fn == cubes(GRIDS[11].shape).max()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are limited by a POSIX call")
+def test_a_disk_that_is_full_ends_the_run_with_a_word_and_nothing_by_halves(challenge, tmp_path):
+    write_tables(challenge.catalog, tmp_path / "tables")
+    command = [
+        Path(sys.executable).with_name("csc"), "evaluate", "--catalog", tmp_path / "tables",
+        "-t", challenge.truth, "-s", challenge.submission, "-r", "result.json", "--workers", "1",
+    ]  # fmt: skip
+    full = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, preexec_fn=lambda: limit_files(300)
+    )
+    assert full.returncode == 1
+    assert "error: " in full.stderr
+    assert "Traceback" not in full.stderr
+    assert not [p for p in tmp_path.rglob("*") if p.suffix in (".json", ".part") and p.is_file()]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert json.loads((tmp_path / "result.json").read_text())["overall_score"] == 1
+
+
+def limit_files(size: int) -> None:
+    """No file of this process may grow beyond so many bytes."""
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
 def test_a_crop_too_large_for_the_machine_is_the_machines_fault(challenge, monkeypatch):
-    monkeypatch.setattr(scoring, "total_memory", lambda: 340 << 20)
+    monkeypatch.setattr(crew, "total_memory", lambda: 340 << 20)
     with pytest.raises(ScoringError, match=r"cannot be scored here.*use a larger machine"):
         challenge.evaluate(workers=1)
 

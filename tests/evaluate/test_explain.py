@@ -12,6 +12,7 @@ from small_challenge import GRIDS, cubes
 from organelle.classes import Kind
 from organelle.evaluate import (
     Bench,
+    Crew,
     ExplainedRow,
     PlannedRow,
     draw_faults,
@@ -49,7 +50,7 @@ def spoil(challenge):
 def explained(challenge, *, metric="2026-06", most=40):
     result = challenge.evaluate(metric=metric)
     with open_submission(challenge.submission) as handed_in:
-        bench = Bench(challenge.catalog, open_truth(challenge.truth), handed_in, workers=0)
+        bench = Bench(challenge.catalog, open_truth(challenge.truth), handed_in, Crew(workers=0))
         found = explain(result, bench, most=most)
     return result, found
 

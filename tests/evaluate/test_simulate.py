@@ -25,6 +25,7 @@ from organelle.evaluate import (
 )
 from organelle.evaluate.altered import AlteredLabels, Effect, closest_voxels, cut, eroded, line, moved
 from organelle.evaluate.errors_drawn import draw_errors
+from organelle.evaluate.foretold import foretell_outlines
 from organelle.metrics import connected_components, score_instances, score_semantic
 from organelle.submission import align, open_submission, validate
 
@@ -198,6 +199,17 @@ def test_noise_flips_voxels_of_masks(share: float) -> None:
     assert flipped == made.errors["noise"].made == pytest.approx(share * known.sum(), rel=0.1)
     assert made.expected == scored_mask(made.labels, truth & known)
     assert not made.labels[:9].any()
+
+
+def test_outlines_of_hardly_anything_and_of_large_ids_are_foretold() -> None:
+    assert (
+        foretell_outlines(np.zeros((0, 3, 3), np.uint8), np.zeros((0, 3, 3), np.uint8), FLAT).n_hausdorff == 0
+    )
+    one, none = np.ones((1, 1, 1), np.uint8), np.zeros((1, 1, 2), np.uint8)
+    truth, labels = np.zeros((2, 60, 60, 60), np.uint32)
+    truth[:30], labels[:29], labels[50, 50, 50] = 70_000, 200_001, 3
+    for there, found in ((none, none + 1), (none, none), (truth, labels), (np.pad(one, 1), np.pad(one, 1))):
+        assert foretell_outlines(there, found, FLAT) == outlines(found, there, FLAT)
 
 
 class TestShapes:

@@ -97,6 +97,28 @@ def test_pieces_of_a_semantic_class_account_for_every_wrong_voxel(seed):
         assert prediction[fault.voxel] != truth[fault.voxel]
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint16, np.int64, np.float32])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 5)])
+def test_crops_of_hardly_a_voxel(dtype, shape):
+    prediction, truth = np.ones(shape, dtype), np.zeros(shape, np.uint8)
+    (invented,) = object_faults(prediction, truth, (50.0, 4.6, 4.6))
+    assert (invented.kind, invented.voxels, invented.box.shape) == ("invented", shape[2], shape)
+    (added,) = voxel_faults(prediction, truth, (50.0, 4.6, 4.6))
+    assert (added.kind, added.change.fp) == ("invented", -shape[2])
+
+
+@pytest.mark.parametrize("version", METRIC_VERSIONS)
+def test_ids_above_65535_and_voxels_that_are_no_cubes(version):
+    truth, prediction = np.zeros((2, 60, 60, 60), np.uint32)
+    truth[:30], truth[40:50] = 70_000, 130_000
+    prediction[:29], prediction[41:50] = 200_001, 5
+    faults = object_faults(prediction, truth, (50.0, 4.6, 4.6), version=version)
+    assert [(f.kind, f.truth, f.distance_nm) for f in faults] == [
+        ("displaced", (70_000,), 50.0),
+        ("displaced", (130_000,), 50.0),
+    ]
+
+
 def test_nothing_wrong_is_no_fault_and_empty_crops_are_none():
     truth = np.zeros((6, 6, 6), np.uint8)
     assert object_faults(truth, truth, SIZE) == voxel_faults(truth, truth, SIZE) == ()

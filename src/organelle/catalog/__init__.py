@@ -8,6 +8,7 @@ from organelle.catalog.counts import AnnotationCounts, count_annotations
 from organelle.catalog.filters import CropFilter
 from organelle.catalog.groups import crop_groups
 from organelle.catalog.layout import (
+    PUBLIC_S3,
     em_path,
     label_path,
     labels_folder,
@@ -25,7 +26,7 @@ from organelle.catalog.listing import (
 )
 from organelle.catalog.records import Catalog, Crop, Dataset
 from organelle.catalog.split import Datasplit, make_datasplit, make_folds
-from organelle.catalog.split_csv import PUBLIC_S3, missing_stores, read_datasplit, write_datasplit
+from organelle.catalog.split_csv import missing_stores, read_datasplit, write_datasplit
 from organelle.catalog.split_summary import (
     Holding,
     class_holdings,

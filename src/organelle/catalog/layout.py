@@ -6,6 +6,9 @@ from pathlib import Path
 
 from organelle.catalog.records import Crop
 
+PUBLIC_S3 = "s3://janelia-cosem-datasets"
+"""The public bucket as people write it."""
+
 PUBLIC_BUCKET = "https://janelia-cosem-datasets.s3.amazonaws.com"
 """The public data of the CellMap project (CC BY 4.0, doi:10.25378/janelia.c.7456966), without an account."""
 

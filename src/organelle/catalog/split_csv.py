@@ -13,15 +13,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from organelle.catalog.layout import em_path, labels_folder, public_em_url
+from organelle.catalog.layout import PUBLIC_S3, em_path, labels_folder, public_em_url
 from organelle.catalog.records import Catalog, Crop
 from organelle.catalog.split import Datasplit, split_of
 from organelle.classes import class_named, sort_classes
 from organelle.errors import CatalogError, ClassNotFound, FileMissing, NotFound, SettingsError, printable
 from organelle.files import whole
-
-PUBLIC_S3 = "s3://janelia-cosem-datasets"
-"""The public bucket as people write it; the same place as `layout.PUBLIC_BUCKET`."""
 
 
 def write_datasplit(split: Datasplit, data: Path | str, path: Path | str, *, overwrite: bool = False) -> Path:

@@ -73,6 +73,21 @@ def class_names(text: str | None) -> list[str] | None:
     return found
 
 
+def voxel_size(option: str, text: str | None) -> list[float] | None:
+    """`"8"` as three equal sizes, `"8,4,4"` as they are, z, y, x in nm; None when nothing was given."""
+    from organelle.errors import SettingsError
+
+    if text is None:
+        return None
+    try:
+        sizes = [float(part) for part in names(text) or []]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in (1, 3) or not min(sizes) > 0:
+        raise SettingsError(f"{option} {text!r} is not a voxel size; write 8 or 8,4,4 (z, y, x in nm)")
+    return sizes * 3 if len(sizes) == 1 else sizes
+
+
 def require_separate(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
     """Refuse outputs that are folders, stand for another output, or for an input, before work begins."""
     from organelle.errors import OutputExists, SettingsError

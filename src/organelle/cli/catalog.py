@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from organelle.cli._options import CatalogFolder, Overwrite, names, open_catalog
+from organelle.cli._options import CatalogFolder, Overwrite, names, open_catalog, voxel_size
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -160,23 +160,8 @@ def _filter(
     from organelle.catalog import CropFilter
 
     organisms = None if organism is None else [part.strip() for part in organism.split(",")]
-    sizes = (_voxel_size("--min-voxel-size", finest), _voxel_size("--max-voxel-size", coarsest))
+    sizes = (voxel_size("--min-voxel-size", finest), voxel_size("--max-voxel-size", coarsest))
     return CropFilter(names(dataset), names(class_), organisms, *sizes, split, crop)
-
-
-def _voxel_size(option: str, text: str | None) -> list[float] | float | None:
-    """`"8"` as one number, `"8,4,4"` as three."""
-    from organelle.errors import SettingsError
-
-    if text is None:
-        return None
-    try:
-        sizes = [float(part) for part in names(text) or []]
-    except ValueError:
-        sizes = []
-    if len(sizes) not in (1, 3):
-        raise SettingsError(f"{option} {text!r} is no voxel size; write 8 or 8,4,4 (z, y, x in nm)")
-    return sizes[0] if len(sizes) == 1 else sizes
 
 
 def _show(

@@ -103,6 +103,7 @@ def evaluate(
             submission=submission_path,
             serve_url=serve_url,
             workers=workers,
+            memory_bytes=gibibytes(memory),
             overwrite=overwrite,
         )
     if public_report:

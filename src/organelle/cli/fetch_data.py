@@ -13,14 +13,15 @@ from organelle.cli._options import DATA, CatalogFolder, names, open_catalog
 if TYPE_CHECKING:
     from organelle.fetch import CropBound, FetchPlan
 
-PUBLIC = "s3://janelia-cosem-datasets"
-"""The challenge's bucket; everyone may read it."""
-
 
 def fetch_data(
     source: Annotated[
-        str, typer.Option("--source", help="Root of the bucket: a folder, file://, http(s):// or s3:// URL.")
-    ] = PUBLIC,
+        str | None,
+        typer.Option(
+            "--source",
+            help="Root of the bucket: folder, file://, http(s):// or s3:// URL. Default: the public one.",
+        ),
+    ] = None,
     crops: Annotated[
         str, typer.Option("--crops", "-c", help="Crop numbers (1,2,3), dataset names, 'test', 'all' or '*'.")
     ] = "all",
@@ -58,6 +59,7 @@ def fetch_data(
     catalog: CatalogFolder = None,
 ) -> None:
     """Copy crops: their labels, and the EM around them."""
+    from organelle.catalog import PUBLIC_S3
     from organelle.errors import SettingsError
     from organelle.fetch import bound_fetch, open_source, plan_fetch, transfer
 
@@ -76,7 +78,7 @@ def fetch_data(
         )
         return
     plan = plan_fetch(
-        open_source(source, endpoint=endpoint, region=region, workers=workers),
+        open_source(source or PUBLIC_S3, endpoint=endpoint, region=region, workers=workers),
         open_catalog(catalog),
         crops,
         padding_voxels=raw_padding,

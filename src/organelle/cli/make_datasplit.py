@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from organelle.cli._options import DATA, CatalogFolder, DataFolder, Overwrite, names, open_catalog
+from organelle.cli._options import DATA, CatalogFolder, DataFolder, Overwrite, names, open_catalog, voxel_size
 
 if TYPE_CHECKING:
     from organelle.catalog import Datasplit
@@ -80,7 +80,7 @@ def make_datasplit(
     forced = _forced(force_all_classes, force_all_classes_train, force_all_classes_validate)
     taken: dict[str, Any] = {
         "classes": names(classes),
-        "max_voxel_size_nm": _voxel_size(scale),
+        "max_voxel_size_nm": voxel_size("--scale", scale),
         "datasets": names(datasets),
         "crops": crops,
         "force_all_classes": forced,
@@ -174,21 +174,6 @@ def _tell_missing(path: Path) -> None:
             f"note: {path} names {gone[0]}{more}, which does not exist here; crops and classes were taken "
             "over, volumes are looked for below --data"
         )
-
-
-def _voxel_size(text: str | None) -> list[float] | None:
-    """`"8"` as three equal sizes, `"8,4,4"` as they are."""
-    from organelle.errors import SettingsError
-
-    try:
-        sizes = [float(part) for part in names(text) or []]
-    except ValueError:
-        sizes = [0.0]
-    if text is None:
-        return None
-    if len(sizes) not in (1, 3) or not min(sizes) > 0:
-        raise SettingsError(f"--scale {text!r} is not a voxel size; write 8 or 8,4,4 (z, y, x in nm)")
-    return sizes * 3 if len(sizes) == 1 else sizes
 
 
 def _forced(both: bool, train: bool, validate: bool) -> Literal["both", "train", "validate"] | None:

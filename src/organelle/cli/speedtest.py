@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from organelle.cli._options import CatalogFolder, open_catalog
-from organelle.cli.fetch_data import PUBLIC
 
 
 def speedtest(
-    source: Annotated[str, typer.Argument(help="Root of the bucket, as for fetch-data.")] = PUBLIC,
+    source: Annotated[str | None, typer.Argument(help="Root of the bucket, as for fetch-data.")] = None,
     crops: Annotated[str, typer.Option("--crops", "-c", help="What is read: crops or 'test'.")] = "test",
     seconds: Annotated[float, typer.Option("--seconds", help="Stop after this time.")] = 10.0,
     workers: Annotated[
@@ -24,10 +23,11 @@ def speedtest(
     catalog: CatalogFolder = None,
 ) -> None:
     """Measure how fast data arrives here; nothing is kept."""
+    from organelle.catalog import PUBLIC_S3
     from organelle.fetch import open_source
     from organelle.fetch import speedtest as measure
 
-    bucket = open_source(source, endpoint=endpoint, region=region, workers=workers)
+    bucket = open_source(source or PUBLIC_S3, endpoint=endpoint, region=region, workers=workers)
     speed = measure(bucket, open_catalog(catalog), crops, seconds=seconds)
     typer.echo(
         f"{bucket.url}: {speed.megabytes_per_s:.1f} MB/s with {workers} requests at once "

@@ -15,6 +15,7 @@ from organelle.evaluate.batch_table import BatchLine, read_batch
 from organelle.evaluate.bench import Bench, Pictures
 from organelle.evaluate.compare import Comparison, Difference, compare, comparison_table
 from organelle.evaluate.costliest import Cost, Explanation, Loss, Unskipped, costliest
+from organelle.evaluate.crew import Crew
 from organelle.evaluate.explain import ExplainedRow, explain_row
 from organelle.evaluate.explanation import explain, explain_record, faults_path
 from organelle.evaluate.fault_slices import draw_faults
@@ -54,6 +55,7 @@ __all__ = [
     "Bench",
     "Comparison",
     "Cost",
+    "Crew",
     "Difference",
     "ErrorCount",
     "ExpectedCounts",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from organelle.catalog import Catalog
-from organelle.children import Job, run_jobs
+from organelle.children import Job
 from organelle.children.child import resolve
 from organelle.evaluate import judge
 from organelle.evaluate.allowances import scoring_allowance
+from organelle.evaluate.crew import Crew
 from organelle.evaluate.explain import ExplainedRow
 from organelle.evaluate.records import STOPPED, Result, Row
 from organelle.evaluate.rows import PlannedRow
@@ -36,12 +37,12 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What was scored, and how many child processes look at it; 0: this process alone."""
+    """What was scored, and the child processes that look at it; with a crew of 0 this process alone."""
 
     catalog: Catalog
     truth: Truth
     submission: Submission
-    workers: int | None = None
+    crew: Crew = field(default_factory=Crew)
 
     def planned(self, row: Row | ExplainedRow) -> PlannedRow:
         """The plan of a row; without a grid when the catalog does not know its crop."""
@@ -101,12 +102,12 @@ class Bench:
             arguments = judge.arguments(planned, self.submission, self.truth, **others)
             allowance = scoring_allowance(planned, self.truth, self.submission, EXPLAINING_BYTES)
             jobs.append(Job(planned.place, arguments, allowance))
-        if self.workers == 0:
+        if self.crew.workers == 0:
             try:
                 yield from ((job.key, resolve(call)(**job.arguments)) for job in jobs)
             finally:
                 judge.forget()
             return
-        for outcome in run_jobs(call, jobs, workers=self.workers, warm=judge.WARM):
+        for outcome in self.crew.run(call, jobs):
             if outcome.failure is None:
                 yield outcome.key, outcome.value

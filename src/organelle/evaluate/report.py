@@ -11,6 +11,7 @@ from organelle.errors import require_folder
 from organelle.evaluate import explain_page, page
 from organelle.evaluate.bench import Bench
 from organelle.evaluate.costliest import Cost, Explanation
+from organelle.evaluate.crew import Crew
 from organelle.evaluate.explanation import explain, explain_record, faults_path
 from organelle.evaluate.records import TRUTH_ERROR, Result, Row
 from organelle.evaluate.slices import Plane
@@ -46,6 +47,7 @@ def write_report(
     serve_url: str | None = None,
     viewer_url: str = VIEWER,
     workers: int | None = None,
+    memory_bytes: int | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write scores, where points are lost, the costliest faults, and slices of EM, truth and prediction.
@@ -68,6 +70,7 @@ def write_report(
         serve_url: Where a server offers EM, truth and prediction to Neuroglancer; see `fault_scene`.
         viewer_url: The Neuroglancer that links open.
         workers: Child processes that look at rows again, see `evaluate`.
+        memory_bytes: For all of them together, see `evaluate`.
         overwrite: Replace the file if it exists.
 
     Raises:
@@ -80,7 +83,7 @@ def write_report(
         require_folder(data, "data folder")
     store, shown = open_truth(truth), _worth_a_picture(result, most_pictures)
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
-        bench = Bench(catalog, store, handed_in, workers)
+        bench = Bench(catalog, store, handed_in, Crew(workers, memory_bytes))
         explained = explain(result, bench, most=most_faults)
         fault_pictures = _fault_pictures(explained, bench, data)
         figures = _figures(shown, bench, data)

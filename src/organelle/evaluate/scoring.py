@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from organelle import __version__
-from organelle.children import Job, run_jobs, total_memory
 from organelle.classes import Kind, all_classes
 from organelle.errors import ScoringError, did_you_mean, require_installed
-from organelle.evaluate import judge
-from organelle.evaluate.allowances import honest_bytes, scoring_allowance
-from organelle.evaluate.kept import NO_ROW, KeptRows, evaluation_key, plan_hash, row_from_record
+from organelle.evaluate.crew import Crew
+from organelle.evaluate.kept import KeptRows, evaluation_key, plan_hash
 from organelle.evaluate.records import STOPPED, Provenance, Result, Row, Source
 from organelle.evaluate.rows import PlannedRow, score_rows
 from organelle.evaluate.stamps import Stamps
@@ -41,9 +39,6 @@ LIBRARIES = ("numpy", "scikit-image", "ortools", "connected-components-3d")
 
 MODULES = ("numba", "cc3d", "skimage", "ortools")
 """Without them nothing is scored; child processes would only find out when they start."""
-
-MOST_MEMORY = 0.9
-"""Share of this machine's memory that a single row may ask for."""
 
 
 def evaluate(
@@ -167,54 +162,13 @@ def _kept_or_scored(
         if workers == 0:
             rows = zip(left, score_rows(left, truth, submission, metric=metric), strict=True)
         else:
-            rows = _score_in_children(left, truth, submission, metric, kept, workers, memory_bytes)
+            crew = Crew(workers, memory_bytes, kept.tell if kept else None)
+            rows = crew.score(left, truth, submission, metric=metric)
         for planned, row in rows:
             stamps.require_unchanged(planned)
             if kept and row.status != STOPPED:
                 kept.put(planned, row)
             yield planned.place, row
-
-
-def _score_in_children(
-    plan: Sequence[PlannedRow],
-    truth: Truth,
-    submission: Submission,
-    metric: str,
-    kept: KeptRows | None,
-    workers: int | None,
-    memory_bytes: int | None,
-) -> Iterator[tuple[PlannedRow, Row]]:
-    most = int(MOST_MEMORY * total_memory())
-    planned = {row.place: row for row in plan}
-    jobs, stopped = [], {}
-    for place, row in planned.items():
-        allowance = scoring_allowance(row, truth, submission)
-        if allowance.memory_bytes > most:
-            needed, there = allowance.memory_bytes / 2**30, most / 2**30
-            why = f"it needs {needed:.1f} GiB of memory, and this machine gives {there:.1f} GiB"
-            if allowance.memory_bytes <= honest_bytes(row, truth):
-                raise ScoringError(f"{place} cannot be scored here: {why}; use a larger machine")
-            stopped[place] = why
-        else:
-            jobs.append(Job(place, judge.arguments(row, submission, truth, stopped=""), allowance))
-    options = {"workers": workers, "memory_bytes": memory_bytes, "warm": judge.WARM}
-    listen = kept.tell if kept else None
-    for outcome in run_jobs(judge.SCORE, jobs, on_event=listen, **options):  # type: ignore[arg-type]
-        row = planned[outcome.key]
-        try:
-            if outcome.failure is None:
-                yield row, row_from_record(outcome.value, row, metric)
-            else:
-                stopped[outcome.key] = str(outcome.failure)
-        except NO_ROW:
-            stopped[outcome.key] = "the process that read it answered nonsense"
-    for place, why in stopped.items():
-        row = planned[place]
-        job = Job(place, judge.arguments(row, submission, truth, stopped=f"not scored: {why}"))
-        for outcome in run_jobs(judge.SCORE, [job], on_event=listen, **options):  # type: ignore[arg-type]
-            if outcome.failure is not None:
-                raise ScoringError(f"the truth of {place} cannot be read: {outcome.failure}")
-            yield row, row_from_record(outcome.value, row, metric)
 
 
 def _source(path: Path | str) -> Source:
