@@ -3,9 +3,9 @@
 from organelle.fetch.bounds import CropBound, bound_fetch
 from organelle.fetch.moving import FetchReport, fetch_data, require_room, transfer
 from organelle.fetch.plan import CropPlan, FetchPlan, plan_fetch
-from organelle.fetch.source import Retry, Source, open_source
 from organelle.fetch.speed import Speed, speedtest
 from organelle.fetch.survey import FetchObject
+from organelle.stores import Retry, Source, open_source
 
 __all__ = [
     "CropBound",

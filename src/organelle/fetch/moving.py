@@ -16,9 +16,9 @@ from organelle.catalog import Catalog
 from organelle.errors import FileMissing, OutputExists, SettingsError, TransferError
 from organelle.fetch.manifest import Arrived, note, read_manifest, sole_fetch
 from organelle.fetch.plan import FetchPlan, plan_fetch
-from organelle.fetch.source import Source
 from organelle.fetch.survey import FetchObject
 from organelle.progress import track
+from organelle.stores import Source
 
 AccessMode = Literal["append", "overwrite"]
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from organelle.catalog import Catalog, Crop, em_path, label_path, labels_folder
 from organelle.classes import sort_classes
 from organelle.errors import EMMissing, FileMissing, NotFound, OrganelleError, SettingsError
-from organelle.fetch.source import Source, open_source
 from organelle.fetch.survey import METADATA_FILES, FetchObject, Survey
 from organelle.geometry import Box
+from organelle.stores import Source, open_source
 from organelle.volumes import Multiscale, Volume, open_multiscale
 
 

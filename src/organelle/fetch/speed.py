@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from organelle.catalog import Catalog
 from organelle.errors import SettingsError
 from organelle.fetch.plan import plan_fetch
-from organelle.fetch.source import Source
+from organelle.stores import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from organelle.fetch.source import Entry, Source
+from organelle.stores import Entry, Source
 from organelle.volumes.ngff import parse_multiscales
 from organelle.volumes.nodes import is_node, read_node
 
