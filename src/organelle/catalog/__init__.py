@@ -1,7 +1,7 @@
 """What exists: datasets, training and test crops, where their volumes lie, and how crops are split.
 
 The CellMap Segmentation Challenge is built in; any other challenge is a folder with three tables.
-Nothing here opens a volume or a network connection.
+Nothing here opens a volume, and only `refresh` a network connection, when it is called.
 """
 
 from organelle.catalog.counts import AnnotationCounts, count_annotations

@@ -16,7 +16,8 @@ CatalogFolder = Annotated[
     typer.Option(
         "--catalog",
         envvar="CSC_CATALOG",
-        help="Folder with datasets.csv, train_crops.csv, test_crops.csv. Default: the real challenge.",
+        help="Folder with datasets.csv, train_crops.csv, test_crops.csv, or 'refreshed'. "
+        "Default: the real challenge.",
     ),
 ]
 DataFolder = Annotated[
@@ -52,7 +53,11 @@ WORK = Path("work")
 
 
 def open_catalog(folder: Path | None) -> Catalog:
-    """The catalog in `folder`, or the built-in one."""
+    """The catalog in `folder`, the one that `csc catalog refresh` keeps, or the built-in one."""
+    if folder == Path("refreshed"):
+        from organelle.catalog.refresh import load_refreshed
+
+        return load_refreshed()
     from organelle.catalog import load_catalog
 
     return load_catalog(folder)

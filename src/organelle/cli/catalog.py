@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from organelle.cli._options import CatalogFolder, Overwrite, names, open_catalog, voxel_size
+from organelle.cli.catalog_refresh import refresh
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -146,6 +147,9 @@ def figures(
 
     for file in draw_figures(open_catalog(catalog), out, overwrite=overwrite):
         typer.echo(file)
+
+
+catalog_app.command("refresh")(refresh)
 
 
 def _filter(

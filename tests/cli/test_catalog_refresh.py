@@ -1,0 +1,64 @@
+"""`csc catalog refresh` in a home of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from organelle.catalog import load_catalog, write_tables
+
+CSC = Path(sys.executable).with_name("csc")
+Csc = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def csc(tmp_path: Path) -> Csc:
+    """Run `csc` with the words of a line, and a data folder of its own."""
+    home = {k: v for k, v in os.environ.items() if not k.startswith("CSC_")}
+    home["XDG_DATA_HOME"] = str(tmp_path / "share")
+
+    def run(line: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [CSC, *line.split()], cwd=tmp_path, env=home | more, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_newer_tables_are_compared_kept_used_and_forgotten(csc: Csc, tmp_path: Path) -> None:
+    table = write_tables(load_catalog(), tmp_path / "newer") / "train_crops.csv"
+    table.write_text(table.read_text() + "9001,jrc_hela-2,4 4 4,0 0 0,50 50 50,mito\n")
+    tried = csc("catalog refresh newer --dry-run")
+    assert "added: 1 crop: 9001" in tried.stdout
+    assert tried.stdout.splitlines()[-1] == "nothing was kept"
+    assert not (tmp_path / "share").exists()
+    assert csc("catalog refresh newer").stdout.splitlines()[-1].endswith("--catalog refreshed uses it")
+    assert "newer on 20" in csc("catalog refresh").stdout
+    line = "catalog crops --crop 9001 --csv"
+    assert csc(f"{line} --catalog refreshed").stdout == csc(line, CSC_CATALOG="refreshed").stdout != ""
+    assert "crop 9001 is not in the catalog" in csc(line).stderr
+    assert csc("catalog refresh --forget").stdout.startswith("removed ")
+    gone = csc(f"{line} --catalog refreshed")
+    assert gone.returncode == 1
+    assert "no refreshed catalog is kept" in gone.stderr
+
+
+def test_what_cannot_be_refreshed_is_one_error_in_words(csc: Csc, tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    for line, told in {
+        "catalog refresh nowhere": "expected a folder at nowhere",
+        "catalog refresh bare": "bare has no train_crops.csv",
+        "catalog refresh ftp://localhost/x": "not ftp://",
+        "catalog refresh bare --forget": "--forget removes what is kept; type it alone",
+    }.items():
+        ended = csc(line)
+        assert ended.returncode == 1, line
+        assert told in ended.stderr, line
+        assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "share").exists()
+    assert csc("catalog refresh --forget").stdout == "no refreshed tables are kept\n"
