@@ -9,6 +9,7 @@ from organelle.catalog.filters import CropFilter
 from organelle.catalog.groups import crop_groups
 from organelle.catalog.layout import (
     PUBLIC_S3,
+    em_folder,
     em_path,
     label_path,
     labels_folder,
@@ -52,6 +53,7 @@ __all__ = [
     "crop_groups",
     "dataset_holdings",
     "describe_class",
+    "em_folder",
     "em_path",
     "holding_of",
     "label_path",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import overload
 
 from organelle.catalog.records import Crop
+from organelle.stores import Place, as_place
 
 PUBLIC_S3 = "s3://janelia-cosem-datasets"
 """The public bucket as people write it."""
@@ -13,9 +15,14 @@ PUBLIC_BUCKET = "https://janelia-cosem-datasets.s3.amazonaws.com"
 """The public data of the CellMap project (CC BY 4.0, doi:10.25378/janelia.c.7456966), without an account."""
 
 
-def em_path(data: Path | str, dataset: str) -> Path:
-    """The multiscale EM of a dataset."""
-    return _reconstruction(data, dataset) / "em" / "fibsem-uint8"
+def em_folder(data: Path | str, dataset: str) -> Path:
+    """Where the multiscale EM of a dataset stands in a folder in the bucket's layout."""
+    return _reconstruction(Path(data), dataset) / "em" / "fibsem-uint8"
+
+
+def em_path(data: Place | str, dataset: str) -> Place:
+    """The multiscale EM of a dataset below `data`, a folder or an address."""
+    return _reconstruction(as_place(data), dataset) / "em" / "fibsem-uint8"
 
 
 def public_em_url(dataset: str) -> str | None:
@@ -23,15 +30,23 @@ def public_em_url(dataset: str) -> str | None:
     from organelle.catalog.tables import load_catalog
 
     known = dataset in load_catalog().datasets
-    return f"{PUBLIC_BUCKET}/{em_path('', dataset).as_posix()}" if known else None
+    return f"{PUBLIC_BUCKET}/{em_folder('', dataset).as_posix()}" if known else None
 
 
-def labels_folder(data: Path | str, crop: Crop) -> Path:
+@overload
+def labels_folder(data: Path, crop: Crop) -> Path: ...
+@overload
+def labels_folder(data: Place | str, crop: Crop) -> Place: ...
+def labels_folder(data: Place | str, crop: Crop) -> Place:
     """The group that holds one multiscale image per annotated class of a training crop."""
-    return _reconstruction(data, crop.dataset) / "labels" / "groundtruth" / crop.name
+    return _reconstruction(as_place(data), crop.dataset) / "labels" / "groundtruth" / crop.name
 
 
-def label_path(data: Path | str, crop: Crop, class_name: str) -> Path:
+@overload
+def label_path(data: Path, crop: Crop, class_name: str) -> Path: ...
+@overload
+def label_path(data: Place | str, crop: Crop, class_name: str) -> Place: ...
+def label_path(data: Place | str, crop: Crop, class_name: str) -> Place:
     """The multiscale labels of one class of a training crop."""
     return labels_folder(data, crop) / class_name
 
@@ -46,5 +61,9 @@ def processed_path(work: Path | str, crop: Crop, class_name: str) -> Path:
     return Path(work) / "processed" / f"{crop.dataset}.zarr" / crop.name / class_name
 
 
-def _reconstruction(data: Path | str, dataset: str) -> Path:
-    return Path(data) / dataset / f"{dataset}.zarr" / "recon-1"
+@overload
+def _reconstruction(data: Path, dataset: str) -> Path: ...
+@overload
+def _reconstruction(data: Place, dataset: str) -> Place: ...
+def _reconstruction(data: Place, dataset: str) -> Place:
+    return data / dataset / f"{dataset}.zarr" / "recon-1"

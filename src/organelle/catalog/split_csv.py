@@ -13,22 +13,25 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from organelle.catalog.layout import PUBLIC_S3, em_path, labels_folder, public_em_url
+from organelle.catalog.layout import PUBLIC_S3, em_folder, labels_folder, public_em_url
 from organelle.catalog.records import Catalog, Crop
 from organelle.catalog.split import Datasplit, split_of
 from organelle.classes import class_named, sort_classes
 from organelle.errors import CatalogError, ClassNotFound, FileMissing, NotFound, SettingsError, printable
 from organelle.files import whole
+from organelle.stores import Place, as_place
 
 
-def write_datasplit(split: Datasplit, data: Path | str, path: Path | str, *, overwrite: bool = False) -> Path:
+def write_datasplit(
+    split: Datasplit, data: Place | str, path: Path | str, *, overwrite: bool = False
+) -> Path:
     """Write the table of a split whose volumes lie below `data`, a folder or an address; returns the path.
 
     Raises:
         OutputExists: there is such a file, and `overwrite` is false.
         SettingsError: `data` is the public bucket, which does not hold all datasets of the split.
     """
-    if str(data).rstrip("/") == PUBLIC_S3:
+    if str(as_place(data)) == PUBLIC_S3:
         _require_public(split)
     rows = io.StringIO()
     writer = csv.writer(rows, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -90,12 +93,13 @@ def _require_public(split: Datasplit) -> None:
 
 
 def _row(
-    usage: str, crop: Crop, data: Path | str, classes: tuple[str, ...]
+    usage: str, crop: Crop, data: Place | str, classes: tuple[str, ...]
 ) -> tuple[str, str, str, str, str]:
-    em, labels = (PurePosixPath(p.as_posix()) for p in (em_path("", crop.dataset), labels_folder("", crop)))
+    em, labels = (
+        PurePosixPath(p.as_posix()) for p in (em_folder("", crop.dataset), labels_folder(Path(), crop))
+    )
     inside = next(parent for parent in em.parents if parent.suffix == ".zarr")
-    address = isinstance(data, str) and "://" in data
-    store = f"{str(data).rstrip('/')}/{inside}" if address else str(Path(data) / inside)
+    store = str(as_place(data) / str(inside))
     names = ",".join(name for name in crop.classes if name in classes)
     return usage, store, str(em.relative_to(inside)), store, f"{labels.relative_to(inside)}/[{names}]"
 

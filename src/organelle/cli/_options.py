@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog
+    from organelle.stores import Place
 
 CatalogFolder = Annotated[
     Path | None,
@@ -20,10 +21,28 @@ CatalogFolder = Annotated[
         "Default: the real challenge.",
     ),
 ]
-DataFolder = Annotated[
-    Path,
+
+
+def _place(text: str | Path) -> Place:
+    from organelle.stores import as_place
+
+    return as_place(text)
+
+
+DataPlace = Annotated[
+    Any,  # a Place; typer would try to understand the union
     typer.Option(
-        "--data", envvar="CSC_DATA", help="Folder of the volumes, in the bucket's layout; only read."
+        "--data",
+        envvar="CSC_DATA",
+        parser=_place,
+        metavar="FOLDER_OR_URL",
+        help="Where the volumes lie in the bucket's layout: a folder, s3://... or https://...; only read.",
+    ),
+]
+DataToShow = Annotated[
+    Any,  # a Place, or None
+    typer.Option(
+        "--data", envvar="CSC_DATA", parser=_place, metavar="FOLDER_OR_URL", help="EM to show in the report."
     ),
 ]
 WorkFolder = Annotated[

@@ -10,6 +10,7 @@ import typer
 from organelle.cli._options import (
     WORK,
     CatalogFolder,
+    DataToShow,
     InstanceClasses,
     MemoryGiB,
     Metric,
@@ -52,9 +53,7 @@ def evaluate(
     overwrite: Overwrite = False,
     work: WorkFolder = WORK,
     catalog: CatalogFolder = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", envvar="CSC_DATA", help="EM to show in the report.")
-    ] = None,
+    data: DataToShow = None,
 ) -> None:
     """Score a submission against the ground truth."""
     from organelle.errors import SettingsError

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from organelle.cli._options import DATA, CatalogFolder, DataFolder, Overwrite, names, open_catalog, voxel_size
+from organelle.cli._options import DATA, CatalogFolder, DataPlace, Overwrite, names, open_catalog, voxel_size
+from organelle.stores import Place
 
 if TYPE_CHECKING:
     from organelle.catalog import Datasplit
@@ -68,7 +69,7 @@ def make_datasplit(
     ] = False,
     overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
-    data: DataFolder = DATA,
+    data: DataPlace = DATA,
 ) -> None:
     """Write the table that says which crops are for training and which are held out.
 
@@ -114,7 +115,7 @@ def make_datasplit(
 
 
 def _write(
-    splits: dict[int, Datasplit], data: Path | str, csv_path: Path, *, overwrite: bool, quiet: bool
+    splits: dict[int, Datasplit], data: Place | str, csv_path: Path, *, overwrite: bool, quiet: bool
 ) -> None:
     from organelle.catalog import split_notes, write_datasplit
     from organelle.cli._split_tables import print_holdings

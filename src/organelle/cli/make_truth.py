@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from organelle.cli._options import DATA, CatalogFolder, DataFolder, Overwrite, names, open_catalog
+from organelle.cli._options import DATA, CatalogFolder, DataPlace, Overwrite, names, open_catalog
 
 
 def make_truth(
@@ -23,7 +23,7 @@ def make_truth(
     ] = None,
     overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
-    data: DataFolder = DATA,
+    data: DataPlace = DATA,
 ) -> None:
     """Make truth of training crops, to score predictions of them at home.
 

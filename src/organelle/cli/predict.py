@@ -12,7 +12,7 @@ from organelle.cli._options import (
     WORK,
     CatalogFolder,
     CropNames,
-    DataFolder,
+    DataPlace,
     ExperimentFile,
     Overwrite,
     WorkFolder,
@@ -28,7 +28,7 @@ def predict(
     ] = None,
     overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
-    data: DataFolder = DATA,
+    data: DataPlace = DATA,
     work: WorkFolder = WORK,
 ) -> None:
     """Predict crops with the experiment's best checkpoint, every voxel of them."""

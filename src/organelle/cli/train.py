@@ -8,7 +8,7 @@ from organelle.cli._options import (
     DATA,
     WORK,
     CatalogFolder,
-    DataFolder,
+    DataPlace,
     ExperimentFile,
     Overwrite,
     WorkFolder,
@@ -20,7 +20,7 @@ def train(
     config: ExperimentFile,
     overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
-    data: DataFolder = DATA,
+    data: DataPlace = DATA,
     work: WorkFolder = WORK,
 ) -> None:
     """Train the experiment's network; a run that was interrupted goes on where it was."""

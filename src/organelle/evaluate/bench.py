@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from organelle.catalog import Catalog
@@ -19,6 +18,7 @@ from organelle.evaluate.rows import PlannedRow
 from organelle.evaluate.slices import Plane
 from organelle.evaluate.truth import Truth
 from organelle.metrics import Fault
+from organelle.stores import Place, as_place
 from organelle.submission import Submission
 
 EXPLAINING_BYTES = 32
@@ -61,12 +61,12 @@ class Bench:
             if record is not None:
                 yield ExplainedRow.from_record(record)
 
-    def draw_rows(self, rows: Iterable[Row], data: Path | str | None) -> Iterator[tuple[str, Pictures]]:
+    def draw_rows(self, rows: Iterable[Row], data: Place | str | None) -> Iterator[tuple[str, Pictures]]:
         """Place of a row and its three planes, in any order; rows that run away have none."""
         yield from self._draw(((row, row.status, None) for row in rows), data)
 
     def draw_faults(
-        self, faults: Mapping[ExplainedRow, Sequence[Fault]], data: Path | str | None
+        self, faults: Mapping[ExplainedRow, Sequence[Fault]], data: Place | str | None
     ) -> Iterator[tuple[str, Pictures]]:
         """Place of a row and three planes for each of its faults, in any order."""
         yield from self._draw(((row, row.status, found) for row, found in faults.items()), data)
@@ -80,9 +80,9 @@ class Bench:
     def _draw(
         self,
         asked: Iterable[tuple[Row | ExplainedRow, str, Sequence[Fault] | None]],
-        data: Path | str | None,
+        data: Place | str | None,
     ) -> Iterator[tuple[str, Pictures]]:
-        place = None if data is None else str(Path(data).resolve())
+        place = None if data is None else str(as_place(data).resolve())
         questions = []
         for row, status, faults in asked:
             records = None if faults is None else [asdict(fault) for fault in faults]

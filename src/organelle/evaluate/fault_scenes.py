@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from organelle.catalog import em_path, public_em_url
+from organelle.catalog import em_folder, public_em_url
 from organelle.evaluate.explain import ExplainedRow
 from organelle.evaluate.fault_words import KIND_WORDS
 from organelle.metrics import Fault
@@ -24,7 +24,7 @@ def fault_scene(row: ExplainedRow, fault: Fault, dataset: str, serve_url: str | 
     em_url = public_em_url(dataset)
     if serve_url is not None:
         base = serve_url.rstrip("/")
-        em_url = f"{base}/{em_path('data', dataset).as_posix()}"
+        em_url = f"{base}/{em_folder('data', dataset).as_posix()}"
         labels = (
             Labels("truth", f"{base}/truth/{row.place}", row.grid, fault.truth),
             Labels("prediction", f"{base}/submission/{row.place}", row.grid),

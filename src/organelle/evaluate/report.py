@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from organelle.errors import require_folder
 from organelle.evaluate import explain_page, page
 from organelle.evaluate.bench import Bench
 from organelle.evaluate.costliest import Cost, Explanation
@@ -20,6 +19,7 @@ from organelle.evaluate.truth import open_truth
 from organelle.files import refuse_existing, whole, write_json
 from organelle.progress import track
 from organelle.scenes import VIEWER
+from organelle.stores import Place, require_readable
 from organelle.submission import open_submission
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def write_report(
     path: Path | str,
     *,
     catalog: Catalog,
-    data: Path | str | None,
+    data: Place | str | None,
     truth: Path | str,
     submission: Path | str,
     baselines: Baselines | None = None,
@@ -80,7 +80,7 @@ def write_report(
     for output in (path, faults_path(path)):
         refuse_existing(output, overwrite=overwrite)
     if data is not None:
-        require_folder(data, "data folder")
+        require_readable(data, "data folder")
     store, shown = open_truth(truth), _worth_a_picture(result, most_pictures)
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
         bench = Bench(catalog, store, handed_in, Crew(workers, memory_bytes))
@@ -128,7 +128,7 @@ def _body(
 
 
 def _fault_pictures(
-    explained: Explanation, bench: Bench, data: Path | str | None
+    explained: Explanation, bench: Bench, data: Place | str | None
 ) -> dict[Cost, Sequence[Plane]]:
     """Pictures of the costliest faults, row by row."""
     by_row: dict[str, list[Cost]] = {}
@@ -142,7 +142,7 @@ def _fault_pictures(
     return pictures
 
 
-def _figures(rows: Sequence[Row], bench: Bench, data: Path | str | None) -> dict[Row, str]:
+def _figures(rows: Sequence[Row], bench: Bench, data: Place | str | None) -> dict[Row, str]:
     by_place = {row.place: row for row in rows}
     drawn = track(bench.draw_rows(rows, data), "draw", total=len(rows))
     return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from organelle.evaluate.truth import Truth
 from organelle.geometry import Box, Grid
 from organelle.metrics import matched_labels
 from organelle.scenes import Overlay, busiest_slice, png_bytes, slice_picture
+from organelle.stores import Place
 from organelle.submission import Submission, align
 from organelle.volumes import Multiscale, open_multiscale, resample
 
@@ -63,7 +63,7 @@ class Plane:
         return cls(**dict(record) | pictures | {"shape_nm": tuple(record["shape_nm"])})
 
 
-def open_em(data: Path | str | None, dataset: str) -> Multiscale | None:
+def open_em(data: Place | str | None, dataset: str) -> Multiscale | None:
     """The EM of a dataset, None when it is not below `data`."""
     if data is None:
         return None

@@ -20,6 +20,7 @@ from organelle.files import refuse_existing, whole
 from organelle.geometry import Grid
 from organelle.metrics import connected_components
 from organelle.progress import track
+from organelle.stores import Place
 
 if TYPE_CHECKING:
     from organelle.volumes import LabelEncoding, Multiscale, Volume
@@ -31,7 +32,7 @@ def make_truth(
     catalog: Catalog,
     crops: str | int | Iterable[str | int],
     *,
-    data: Path | str,
+    data: Place | str,
     out: Path | str,
     classes: Iterable[str] | None = None,
     overwrite: bool = False,
@@ -102,7 +103,7 @@ def _free_place(folder: Path, *, overwrite: bool) -> Path:
 def _plan(
     catalog: Catalog,
     crops: str | int | Iterable[str | int],
-    data: Path | str,
+    data: Place | str,
     classes: Iterable[str] | None,
 ) -> tuple[tuple[_Annotation, ...], tuple[LeftOut, ...]]:
     """What will be read, and what is not annotated; opens every image, decodes no voxel."""
@@ -123,7 +124,7 @@ def _require_training(crops: Sequence[Crop]) -> None:
         )
 
 
-def _require_fetched(crops: Sequence[Crop], data: Path | str) -> None:
+def _require_fetched(crops: Sequence[Crop], data: Place | str) -> None:
     if absent := [crop for crop in crops if not labels_folder(data, crop).is_dir()]:
         numbers = ",".join(str(crop.id) for crop in absent)
         raise FileMissing(
@@ -146,7 +147,7 @@ def _not_annotated(crops: Sequence[Crop], wanted: tuple[str, ...] | None) -> Ite
             yield LeftOut(crop.id, None, "none of its annotated classes is scored; name them with --classes")
 
 
-def _find(data: Path | str, crop: Crop, class_name: str) -> _Annotation:
+def _find(data: Place | str, crop: Crop, class_name: str) -> _Annotation:
     from organelle.volumes import open_multiscale, read_encoding
 
     path = label_path(data, crop, class_name)
@@ -223,7 +224,7 @@ def _read(annotation: _Annotation) -> tuple[Array, Array]:
     )
 
 
-def _require_whole_numbers(path: Path, values: Array) -> None:
+def _require_whole_numbers(path: Place, values: Array) -> None:
     """What is present has the labels 1, 2, ...: no fractions, nothing negative, and 0 is no object."""
     if values.dtype.kind == "f" and not (
         np.isfinite(values).all() and np.array_equal(values, np.rint(values))

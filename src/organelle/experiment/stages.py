@@ -11,6 +11,7 @@ from organelle.errors import SettingsError
 from organelle.experiment.settings import Experiment
 from organelle.predict import PredictReport, predict
 from organelle.process import ProcessReport, process
+from organelle.stores import Place
 
 if TYPE_CHECKING:
     from organelle.train import TrainReport
@@ -52,7 +53,7 @@ def datasplit(experiment: Experiment, catalog: Catalog) -> Datasplit:
 
 
 def train_experiment(
-    experiment: Experiment, catalog: Catalog, *, data: Path | str, work: Path | str, overwrite: bool = False
+    experiment: Experiment, catalog: Catalog, *, data: Place | str, work: Path | str, overwrite: bool = False
 ) -> TrainReport:
     """Train the experiment's network; a run that was interrupted goes on, a finished one is left as it is."""
     from organelle.train import train
@@ -75,7 +76,7 @@ def predict_experiment(
     catalog: Catalog,
     crops: CropNames = "test",
     *,
-    data: Path | str,
+    data: Place | str,
     work: Path | str,
     output: Path | str | None = None,
     overwrite: bool = False,

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from organelle.catalog import Catalog, Crop, em_path, label_path, labels_folder
+from organelle.catalog import Catalog, Crop, em_folder, label_path, labels_folder
 from organelle.classes import sort_classes
 from organelle.errors import EMMissing, FileMissing, NotFound, OrganelleError, SettingsError
 from organelle.fetch.survey import METADATA_FILES, FetchObject, Survey
 from organelle.geometry import Box
-from organelle.stores import Source, open_source
+from organelle.stores import Source, open_source, require_here
 from organelle.volumes import Multiscale, Volume, open_multiscale
 
 
@@ -144,12 +144,12 @@ class _Planning:
     def _images(self, chosen: tuple[Crop, ...]) -> dict[str, Multiscale]:
         """The EM of each dataset, by its metadata."""
         first = {crop.dataset: crop for crop in reversed(chosen)}
-        self.survey.read_images([em_path(self.survey.root, name) for name in first])
+        self.survey.read_images([em_folder(self.survey.root, name) for name in first])
         return {name: self._open_em(crop) for name, crop in first.items()}
 
     def _open_em(self, crop: Crop) -> Multiscale:
         try:
-            return open_multiscale(em_path(self.survey.root, crop.dataset))
+            return open_multiscale(em_folder(self.survey.root, crop.dataset))
         except NotFound as error:
             raise EMMissing(
                 f"{crop.name} of {crop.dataset} has no EM in {self.survey.url}: {error}"
@@ -178,7 +178,7 @@ class _Planning:
                     f"{crop.name}: the table says {folder.name} is annotated, but there is no {folder}"
                 )
             for level in open_multiscale(folder).levels:
-                yield from level.files(level.grid.box)
+                yield from map(require_here, level.files(level.grid.box))
 
     def _crop(
         self, crop: Crop, levels: tuple[Volume, ...], chunks: list[Path], stored: list[Path]
@@ -189,9 +189,9 @@ class _Planning:
             raise EMMissing(f"{crop.name}: {levels[0].path.parent} holds no EM chunk at {place}")
         if not self.survey.objects(_em_chunks(crop, levels[:1], self.padding)):
             raise EMMissing(f"{crop.name}: {levels[0].path} is listed, but has no EM chunk at {place}")
-        nodes = [level.path for level in levels]
+        nodes = [level.folder for level in levels]
         images = [] if crop.is_test else [labels_folder(self.survey.root, crop), *self._labels(crop)]
-        images += [level.path for folder in images[1:] for level in open_multiscale(folder).levels]
+        images += [level.folder for folder in images[1:] for level in open_multiscale(folder).levels]
         return CropPlan(
             crop,
             tuple(level.name for level in levels),
@@ -205,7 +205,7 @@ class _Planning:
 
 def _em_chunks(crop: Crop, levels: tuple[Volume, ...], padding: int) -> Iterator[Path]:
     for level in levels:
-        yield from level.files(_box(crop, level, _reach(levels, padding)))
+        yield from map(require_here, level.files(_box(crop, level, _reach(levels, padding))))
 
 
 def _reach(levels: tuple[Volume, ...], padding: int) -> list[float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from organelle.catalog import Catalog, Crop, Dataset, em_path, label_path, labels_folder, write_tables
+from organelle.catalog import Catalog, Crop, Dataset, em_folder, label_path, labels_folder, write_tables
 from organelle.classes import Kind
 from organelle.files import refuse_existing, whole
 from organelle.phantom.crops import CropPlan
@@ -35,7 +35,7 @@ def write_phantom(
         catalog = _catalog(phantom, settings, seed)
         write_tables(catalog, part)
         write_multiscale(
-            em_path(part / "bucket", settings.dataset),
+            em_folder(part / "bucket", settings.dataset),
             phantom.em, phantom.em_grid, kind=Kind.IMAGE, levels=settings.em_levels,
         )  # fmt: skip
         for plan in phantom.crops:

@@ -16,6 +16,7 @@ from organelle.predict.planes import View, views_of
 from organelle.predict.region import column_bytes, columns
 from organelle.predict.settings import PredictSettings
 from organelle.sampling import open_em
+from organelle.stores import Place, as_place
 from organelle.volumes import open_multiscale
 
 CHUNK = 64
@@ -27,7 +28,7 @@ class CropPlan:
     """What one crop needs."""
 
     crop: Crop
-    em: Path
+    em: Place
     """The dataset's EM."""
     region: Box
     """The smallest box that covers the crop, on the dataset's lattice at the model's voxel size."""
@@ -98,7 +99,7 @@ def plan_predict(
     catalog: Catalog,
     crops: str | int | Iterable[str | int],
     *,
-    data: Path | str,
+    data: Place | str,
     work: Path | str,
     settings: PredictSettings | None = None,
     classes: Sequence[str] | None = None,
@@ -112,7 +113,7 @@ def plan_predict(
     sha256 = checkpoint_hash(checkpoint)
     way = way_of(sha256, settings)
     plans = [
-        _plan_crop(crop, spec, settings, Path(data), _Standing(Path(work), crop, wanted, way, overwrite))
+        _plan_crop(crop, spec, settings, as_place(data), _Standing(Path(work), crop, wanted, way, overwrite))
         for crop in catalog.select(crops)
     ]
     return PredictPlan(Path(checkpoint), sha256, spec, settings, Path(work), tuple(plans))
@@ -130,7 +131,7 @@ def way_of(checkpoint_sha256: str, settings: PredictSettings) -> dict[str, Any]:
 
 
 def _plan_crop(
-    crop: Crop, spec: ModelSpec, settings: PredictSettings, data: Path, standing: _Standing
+    crop: Crop, spec: ModelSpec, settings: PredictSettings, data: Place, standing: _Standing
 ) -> CropPlan:
     image = open_em(data, crop)
     em = ModelEM(image, spec.voxel_size_nm, spec.normalisation)

@@ -23,6 +23,7 @@ from organelle.predict.planes import predict_views
 from organelle.predict.region import Forward, to_uint8
 from organelle.predict.settings import PredictSettings
 from organelle.progress import track
+from organelle.stores import Place
 from organelle.volumes import Volume, build_pyramid, create_multiscale, open_multiscale, write_groups
 
 PROBABILITY_SCALE = 255
@@ -49,7 +50,7 @@ def predict(
     catalog: Catalog,
     crops: str | int | Iterable[str | int],
     *,
-    data: Path | str,
+    data: Place | str,
     work: Path | str,
     settings: PredictSettings | None = None,
     classes: Sequence[str] | None = None,

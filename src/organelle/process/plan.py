@@ -130,7 +130,7 @@ def _plan_task(predictions: _Predictions, name: str, settings: ProcessSettings, 
         name,
         recipe,
         grid,
-        {source: image.path for source, image in images.items()},
+        {source: image.folder for source, image in images.items()},
         {
             "recipe": recipe.model_dump(mode="json"),
             "predictions": {source: _origin(image) for source, image in images.items()},
@@ -143,7 +143,7 @@ def _origin(image: Multiscale) -> dict[str, Any]:
     """How a prediction was made; for one that does not say, the hash of its files."""
     record = image.attributes.get("organelle", {})
     made_by = {key: record[key] for key in MADE_BY if key in record}
-    return made_by if "checkpoint_sha256" in made_by else {"sha256": sha256(image.path)}
+    return made_by if "checkpoint_sha256" in made_by else {"sha256": sha256(image.folder)}
 
 
 def _stands(task: ProcessTask) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from organelle.sampling.affine import exchanges, turnable_axes
 from organelle.sampling.em import model_lattice, open_em, read_em
 from organelle.sampling.palette import UNKNOWN, Palette, build_palette
 from organelle.sampling.settings import SamplingSettings
+from organelle.stores import Place
 from organelle.volumes import open_multiscale, read_encoding, resample
 
 
@@ -53,7 +53,7 @@ class TrainingCrop:
 
 
 def load_crops(
-    data: Path | str,
+    data: Place | str,
     crops: Iterable[Crop],
     model: ModelSettings,
     settings: SamplingSettings | None = None,
@@ -78,7 +78,7 @@ def load_crops(
 
 
 def load_crop(
-    data: Path | str, crop: Crop, model: ModelSettings, margin_nm: Nm, *, relations: bool = True
+    data: Place | str, crop: Crop, model: ModelSettings, margin_nm: Nm, *, relations: bool = True
 ) -> TrainingCrop:
     """Load one crop.
 
@@ -130,7 +130,7 @@ def patch_margin_nm(model: ModelSettings, settings: SamplingSettings) -> Nm:
 
 
 def _layers(
-    data: Path | str, crop: Crop, grid: Grid, wanted: tuple[str, ...], *, relations: bool
+    data: Place | str, crop: Crop, grid: Grid, wanted: tuple[str, ...], *, relations: bool
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """States of the annotated classes on `grid`: the wanted ones, then others if they can add anything."""
     complete = True
@@ -148,7 +148,7 @@ def _layers(
             yield other.name, _read_states(data, crop, other.name, grid)
 
 
-def _read_states(data: Path | str, crop: Crop, name: str, grid: Grid) -> NDArray[np.uint8]:
+def _read_states(data: Place | str, crop: Crop, name: str, grid: Grid) -> NDArray[np.uint8]:
     """Absent, present or unknown for each voxel of `grid`, from the stored level that is nearest to it."""
     path = label_path(data, crop, name)
     try:

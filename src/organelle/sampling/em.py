@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from organelle.catalog import Crop, em_path
 from organelle.classes import Kind
 from organelle.errors import EMMissing, FileMissing, GridMismatch
 from organelle.geometry import Box, Grid, Nm
+from organelle.stores import Place
 from organelle.volumes import Multiscale, Volume, open_multiscale, resample
 
 FINEST = 4.0
@@ -30,7 +30,7 @@ class EMBlock:
     """False outside of the imaged volume and where chunks were not fetched: not black tissue."""
 
 
-def open_em(data: Path | str, crop: Crop) -> Multiscale:
+def open_em(data: Place | str, crop: Crop) -> Multiscale:
     """The EM image that `crop` lies in; `EMMissing` when it is not below `data`."""
     path = em_path(data, crop.dataset)
     try:

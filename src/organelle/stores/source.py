@@ -102,6 +102,17 @@ class Source:
         """The objects directly in the folder `prefix`."""
         return self._asked(prefix, self._list_flat)
 
+    def inside(self, folder: str) -> list[str]:
+        """The names directly in `folder`, folders first; none where none can be listed."""
+        return self._asked(folder, self._names) if self.lists else []
+
+    def part(self, key: str, start: int, length: int) -> bytes:
+        """`length` bytes of an object from `start` on, counted from its end when negative.
+
+        Fewer come where the object ends before; errors as those of `get`.
+        """
+        return self._asked(key, lambda k: self._get_part(k, start, length))
+
     def ask(self, keys: Iterable[str]) -> dict[str, Entry]:
         """Those of `keys` that exist: folder by folder where the store lists, else one by one."""
         wanted = list(keys)
@@ -130,6 +141,16 @@ class Source:
         if len(data) != entry.bytes:
             raise GenericError(f"{len(data)} of {entry.bytes} bytes arrived")
         return data, entry
+
+    def _get_part(self, key: str, start: int, length: int) -> bytes:
+        if start >= 0:
+            return bytes(self._store().get_range(key, start=start, length=length))
+        answer = self._store().get(key, options={"range": {"suffix": -start}})
+        return bytes(answer.bytes())[:length]
+
+    def _names(self, folder: str) -> list[str]:
+        listed = self._store().list_with_delimiter(folder or None)
+        return [*listed["common_prefixes"], *(meta["path"] for meta in listed["objects"])]
 
     def _list(self, prefix: str) -> dict[str, Entry]:
         pages = self._store().list(prefix)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from organelle.predict import ModelEM, network_forward, predict_region
 from organelle.progress import track
 from organelle.sampling import TrainingCrop, open_em
 from organelle.scenes import busiest_slice, comparison
+from organelle.stores import Place
 
 Mask = NDArray[np.bool_]
 
@@ -60,7 +60,7 @@ class Validation:
         return sum(judged) / len(judged) if judged else math.nan
 
 
-def hold_out(data: Path | str, crop: TrainingCrop, spec: ModelSpec, most_voxels: float) -> HeldOut:
+def hold_out(data: Place | str, crop: TrainingCrop, spec: ModelSpec, most_voxels: float) -> HeldOut:
     """Make ready the middle of `crop`, at most `most_voxels` of it."""
     em = ModelEM(open_em(data, crop.crop), spec.voxel_size_nm, spec.normalisation)
     box = middle(Box((0, 0, 0), crop.shape), most_voxels)

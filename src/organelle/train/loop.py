@@ -34,6 +34,7 @@ from organelle.sampling import (
     load_crops,
     require_known_classes,
 )
+from organelle.stores import Place
 from organelle.train.held_out import HeldOut, Validation, hold_out, validate
 from organelle.train.learner import Learner, choose_precision, learning_rate
 from organelle.train.record import RunFolder, open_run
@@ -62,7 +63,7 @@ class TrainReport:
 def train(
     model: ModelSettings,
     *,
-    data: Path | str,
+    data: Place | str,
     run: Path | str,
     train_crops: Sequence[Crop],
     validate_crops: Sequence[Crop] = (),
@@ -165,7 +166,7 @@ def _validate(learner: Learner, places: Sequence[HeldOut]) -> Validation:
 
 
 def _held_out(
-    data: Path | str,
+    data: Place | str,
     crops: Sequence[Crop],
     spec: ModelSpec,
     sampling: SamplingSettings,

@@ -10,6 +10,7 @@ from typing import Any
 
 from organelle.errors import FileMissing, FormatError, GridMismatch
 from organelle.geometry import Grid
+from organelle.stores import Place, require_here
 from organelle.volumes.ngff import Level, parse_multiscales
 from organelle.volumes.nodes import is_node, read_node
 from organelle.volumes.volume import Volume, open_array, open_volume
@@ -23,9 +24,14 @@ class Multiscale:
     `levels[0]` is the finest that can be read.
     """
 
-    path: Path
+    path: Place
     levels: tuple[Volume, ...]
     attributes: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Its folder; `SettingsError` for a remote image."""
+        return require_here(self.path)
 
     def level(self, voxel_size_nm: Sequence[float]) -> Volume | None:
         """The level of exactly this voxel size (to one part in ten thousand), if it is here."""
@@ -43,12 +49,13 @@ class Multiscale:
         return fine[-1] if fine else self.levels[0]
 
 
-def open_multiscale(path: Path | str, *, writable: bool = False) -> Multiscale:
+def open_multiscale(path: Place | str, *, writable: bool = False) -> Multiscale:
     """Open the image at `path`: OME-NGFF 0.4 (zarr v2), 0.5 (zarr v3), or a single array.
 
     Raises:
         FileMissing: nothing is there, or none of the levels that it lists is.
         FormatError: it is not such an image.
+        TransferError: a remote place that cannot be read.
     """
     node = read_node(path)
     if node.kind == "array":
@@ -56,7 +63,7 @@ def open_multiscale(path: Path | str, *, writable: bool = False) -> Multiscale:
         return Multiscale(node.path, (volume,), node.attributes)
     listed = parse_multiscales(node.attributes, str(node.path))
     if not listed:
-        inside = sorted(p.name for p in node.path.iterdir() if p.is_dir())
+        inside = sorted(p.name for p in node.path.iterdir() if p.is_dir() and not p.name.startswith("."))
         raise FormatError(
             f"{node.path} is a group without multiscales metadata, not an image; "
             f"it holds {', '.join(inside) or 'nothing'}"
@@ -69,7 +76,7 @@ def open_multiscale(path: Path | str, *, writable: bool = False) -> Multiscale:
     return Multiscale(node.path, levels, node.attributes)
 
 
-def _open_level(path: Path, level: Level, *, writable: bool) -> Volume:
+def _open_level(path: Place, level: Level, *, writable: bool) -> Volume:
     node = read_node(path / level.name)
     if node.kind != "array":
         raise FormatError(f"{node.path} is a group, but {path} lists it as a level, which must be an array")

@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from organelle.errors import ChunkError, FormatError, GridMismatch
+from organelle.errors import ChunkError, FormatError, GridMismatch, SettingsError
 from organelle.geometry import Box, Grid, Voxels
+from organelle.stores import Place, Remote, require_here
+from organelle.stores.places import ask_ahead
 from organelle.volumes.chunks import (
     chunk_file,
     chunk_files,
     chunks_present,
     chunks_touching,
     require_whole_blosc,
+    tiles_of_chunks,
 )
 from organelle.volumes.ngff import parse_multiscales
 from organelle.volumes.nodes import Node, is_node, read_node
 
 if TYPE_CHECKING:
     import zarr
+    from zarr.abc.store import Store
 
 DECODING_ERRORS = (RuntimeError, ValueError, EOFError, OSError, zlib.error)
 VOXEL_SIZE_KEYS = ("voxel_size", "resolution", "scale")
@@ -37,7 +41,7 @@ class Volume:
     Opening reads metadata only. A volume can be pickled and sent to another process.
     """
 
-    path: Path
+    path: Place
     grid: Grid
     attributes: dict[str, Any]
     _array: zarr.Array[Any]
@@ -125,7 +129,12 @@ class Volume:
         inside = box.intersect(self.grid.box)
         return not chunks_present(self._array, self.path, chunks_touching(inside, self.chunks)).any()
 
-    def files(self, box: Box) -> tuple[Path, ...]:
+    @property
+    def folder(self) -> Path:
+        """Its folder; `SettingsError` for a remote volume."""
+        return require_here(self.path)
+
+    def files(self, box: Box) -> tuple[Place, ...]:
         """The files that hold the chunks (or shards) which `box` touches, whether they are there or not."""
         inside = box.intersect(self.grid.box)
         return chunk_files(self._array, self.path, inside)
@@ -136,6 +145,21 @@ class Volume:
         self.attributes.update(attributes)
 
     def _decode(self, box: Box) -> np.ndarray:
+        if not isinstance(self.path, Remote) or self._array.shards is not None:
+            return self._decode_at_once(box)
+        parts = list(tiles_of_chunks(box, self.chunks, self.dtype.itemsize))
+        result = np.empty(box.shape, dtype=self.dtype)
+        self._ask_ahead(parts[0])
+        for part, following in zip(parts, [*parts[1:], None], strict=True):
+            if following is not None:
+                self._ask_ahead(following)
+            result[part.slices(box.start)] = self._decode_at_once(part)
+        return result
+
+    def _ask_ahead(self, box: Box) -> None:
+        ask_ahead(file for file in self.files(box) if isinstance(file, Remote))
+
+    def _decode_at_once(self, box: Box) -> np.ndarray:
         require_whole_blosc(self._array, self.path, box)
         try:
             values = np.asarray(self._array[box.slices()])
@@ -172,7 +196,7 @@ class Volume:
         return converted
 
 
-def open_volume(path: Path | str, grid: Grid | None = None, *, writable: bool = False) -> Volume:
+def open_volume(path: Place | str, grid: Grid | None = None, *, writable: bool = False) -> Volume:
     """Open a single zarr array (v2 or v3).
 
     Its place comes from `grid`, else from its attributes (`voxel_size`, `resolution` or `scale`, and
@@ -199,7 +223,14 @@ def open_array(node: Node, *, writable: bool = False) -> zarr.Array[Any]:
     """The zarr array at a node; `FormatError` if it is broken, not 3D, or not of numbers."""
     import zarr
 
-    store = zarr.storage.LocalStore(node.path, read_only=not writable)
+    if not isinstance(node.path, Remote):
+        store: Store = zarr.storage.LocalStore(node.path, read_only=not writable)
+    elif writable:
+        raise SettingsError(f"{node.path} is remote, and remote places are only read; name a folder")
+    else:
+        from organelle.volumes.remote_store import RemoteStore
+
+        store = RemoteStore(node.path)
     try:
         array = zarr.open_array(store, mode="r+" if writable else "r", zarr_format=node.zarr_format)
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
