@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from organelle.catalog.drawing import deal_at_random, draw_at_random
-from organelle.catalog.groups import Group, crop_groups, share_volume
+from organelle.catalog.groups import Group, crop_groups, overlapping_pairs
 from organelle.catalog.records import Catalog, Crop
 from organelle.classes import sort_classes
 from organelle.errors import CropNotFound, SettingsError
@@ -41,7 +41,7 @@ class Datasplit:
     @property
     def leaks(self) -> tuple[tuple[Crop, Crop], ...]:
         """Pairs (training, validation) that share volume; empty for every split made here."""
-        return tuple((a, b) for a in self.train for b in self.validate if share_volume(a, b))
+        return overlapping_pairs(self.train, self.validate)
 
     def crops_per_class(self) -> dict[str, tuple[int, int]]:
         """For each class the number of crops that annotate it: (train, validate)."""
@@ -142,12 +142,12 @@ def split_of(
 ) -> Datasplit:
     """The split that holds out the crops numbered `held_out`; without `classes`, for all annotated ones."""
     names = sort_classes(n for crop in chosen for n in crop.classes) if classes is None else classes
-    tests = catalog.test_crops.values()
+    near = {crop.id for crop, _ in overlapping_pairs(chosen, tuple(catalog.test_crops.values()))}
     return Datasplit(
         train=tuple(crop for crop in chosen if crop.id not in held_out),
         validate=tuple(crop for crop in chosen if crop.id in held_out),
         classes=names,
-        near_test=tuple(crop for crop in chosen if any(share_volume(crop, test) for test in tests)),
+        near_test=tuple(crop for crop in chosen if crop.id in near),
     )
 
 
