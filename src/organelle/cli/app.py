@@ -25,6 +25,7 @@ from organelle.cli.simulate import simulate
 from organelle.cli.speedtest import speedtest
 from organelle.cli.train import train
 from organelle.cli.validate import validate
+from organelle.cli.visualize import visualize
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -51,6 +52,7 @@ app.command("evaluate")(evaluate)
 app.command("batch-eval")(batch_eval)
 app.command("simulate")(simulate)
 app.command("compare")(compare)
+app.command("visualize")(visualize)
 app.command("demo")(demo)
 
 

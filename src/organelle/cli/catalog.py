@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from organelle.cli._options import CatalogFolder, Overwrite, names, open_catalog, voxel_size
+from organelle.cli.catalog_own import inspect
 from organelle.cli.catalog_refresh import refresh
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def figures(
 
 
 catalog_app.command("refresh")(refresh)
+catalog_app.command("inspect")(inspect)
 
 
 def _filter(

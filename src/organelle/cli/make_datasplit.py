@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from organelle.cli._options import DATA, CatalogFolder, DataPlace, Overwrite, names, open_catalog, voxel_size
-from organelle.stores import Place
 
 if TYPE_CHECKING:
     from organelle.catalog import Datasplit
+    from organelle.stores import Place
 
 
 def make_datasplit(

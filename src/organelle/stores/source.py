@@ -7,20 +7,32 @@ that end early, too.
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
-
-import numpy as np
 
 from organelle.errors import FileMissing, SettingsError, TransferError, require_folder
 
+if TYPE_CHECKING:
+    import numpy as np
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+PIECE_BYTES = 8 << 20
+"""The most of an object that is held at once: with 16 requests at a time that is 128 MB."""
+
+
+def _generator() -> np.random.Generator:
+    import numpy as np  # only where something is read: places are named by commands that need none of it
+
+    return np.random.default_rng()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ class Retry:
     attempts: int = 6
     first_s: float = 0.2
     longest_s: float = 10.0
-    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    rng: np.random.Generator = field(default_factory=_generator)
 
     def pause(self, failed: int) -> None:
         """Wait after the failure number `failed`, counted from 1."""
@@ -113,6 +125,24 @@ class Source:
         """
         return self._asked(key, lambda k: self._get_part(k, start, length))
 
+    def pieces(self, key: str, entry: Entry) -> Iterator[Any]:
+        """The bytes of the object that `entry` describes, in order, as buffers of about `PIECE_BYTES` at most.
+
+        Each piece is a request of its own, and asked for again alone. A server that gives no parts sends all
+        from the beginning whenever it was cut off; what is known is passed over.
+
+        Raises:
+            FileMissing: the store has no such object.
+            TransferError: not allowed, no complete answer after all attempts, or another object than
+                `entry` describes.
+        """
+        for start in range(0, max(1, entry.bytes), PIECE_BYTES):
+            try:
+                yield self._asked(key, functools.partial(self._get_piece, entry=entry, start=start))
+            except _NoPartsError:
+                yield from self._stream(key, entry)
+                return
+
     def ask(self, keys: Iterable[str]) -> dict[str, Entry]:
         """Those of `keys` that exist: folder by folder where the store lists, else one by one."""
         wanted = list(keys)
@@ -133,6 +163,70 @@ class Source:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def as_done(self, items: Iterable[T], work: Callable[[T], R]) -> Iterator[R]:
+        """`work` on every item, `workers` at a time, results as they come; after an error nothing is begun.
+
+        However many items there are, few are held, and one that takes long delays no other.
+        """
+        todo, results = _Shared(items), SimpleQueue[Any]()
+
+        def run() -> None:
+            try:
+                for item in todo:
+                    results.put((work(item), None))
+            except BaseException as error:  # noqa: BLE001 it is raised where the results are read
+                results.put((None, error))
+            finally:
+                results.put(None)
+
+        threads = [threading.Thread(target=run) for _ in range(self.workers)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in threads:
+                while (result := results.get()) is not None:
+                    if result[1] is not None:
+                        raise result[1]
+                    yield result[0]
+        finally:
+            todo.stop()
+            for thread in threads:
+                thread.join()
+
+    def _get_piece(self, key: str, entry: Entry, start: int) -> Any:
+        """A buffer, not copied."""
+        from obstore.exceptions import GenericError
+
+        length = min(PIECE_BYTES, entry.bytes - start)
+        part: Any = {"range": (start, start + length)} if length < entry.bytes else None
+        answer = self._store().get(key, options=part)
+        _require_same(entry, answer.meta)
+        data = answer.bytes()
+        if len(data) != length:
+            raise GenericError(f"{len(data)} of {length} bytes arrived")
+        return data
+
+    def _stream(self, key: str, entry: Entry) -> Iterator[Any]:
+        from obstore import exceptions
+
+        arrived, attempt = 0, 1
+        while arrived < entry.bytes:
+            try:
+                answer, at = self._store().get(key), 0
+                _require_same(entry, answer.meta)
+                for piece in answer.stream(min_chunk_size=PIECE_BYTES):
+                    fresh = memoryview(piece)[max(0, arrived - at) :]
+                    at += len(piece)
+                    arrived = max(arrived, at)
+                    yield fresh
+                if arrived < entry.bytes:
+                    raise exceptions.GenericError(f"{at} of {entry.bytes} bytes arrived")
+            except (exceptions.BaseError, OSError) as error:
+                if final := self._final(key, error, attempt):
+                    raise final from error
+                self.retry.pause(attempt)
+                attempt += 1
+
     def _get(self, key: str) -> tuple[bytes, Entry]:
         from obstore.exceptions import GenericError
 
@@ -143,10 +237,15 @@ class Source:
         return data, entry
 
     def _get_part(self, key: str, start: int, length: int) -> bytes:
-        if start >= 0:
-            return bytes(self._store().get_range(key, start=start, length=length))
-        answer = self._store().get(key, options={"range": {"suffix": -start}})
-        return bytes(answer.bytes())[:length]
+        from obstore.exceptions import NotSupportedError
+
+        try:
+            if start >= 0:
+                return bytes(self._store().get_range(key, start=start, length=length))
+            answer = self._store().get(key, options={"range": {"suffix": -start}})
+            return bytes(answer.bytes())[:length]
+        except NotSupportedError:  # a plain server that only gives whole objects
+            return self._get(key)[0][start:][:length]
 
     def _names(self, folder: str) -> list[str]:
         listed = self._store().list_with_delimiter(folder or None)
@@ -177,6 +276,8 @@ class Source:
         """What to raise for `error`; None if the request may be tried once more."""
         from obstore import exceptions
 
+        if isinstance(error, exceptions.NotSupportedError):
+            return _NoPartsError(f"{self.url} gives no parts of {key}")
         if "NoSuchBucket" in str(error):
             return TransferError(f"{self.url}: there is no such bucket; is its name right?")
         if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
@@ -233,6 +334,31 @@ def open_source(
     elif not urlsplit(url).netloc:
         raise SettingsError(f"{url} names no bucket or server")
     return Source(url.rstrip("/") or "/", endpoint, region, timeout_s, workers, retry or Retry())
+
+
+class _NoPartsError(TransferError):
+    """A server that answers a request for a part with the whole."""
+
+
+class _Shared(Iterator[T]):
+    """An iterator that several threads draw from, until one of them stops it."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items, self._lock = iter(items), threading.Lock()
+
+    def __next__(self) -> T:
+        with self._lock:
+            return next(self._items)
+
+    def stop(self) -> None:
+        """Give out nothing more."""
+        with self._lock:
+            self._items = iter(())
+
+
+def _require_same(entry: Entry, meta: Any) -> None:
+    if _entry(meta) != entry:
+        raise TransferError("it changed in the source after the plan was made; plan again")
 
 
 @functools.lru_cache(maxsize=8)
