@@ -47,7 +47,7 @@ def cpu_seconds(*command: str | Path) -> float:
 
 @pytest.mark.parametrize("module", ["organelle", "organelle.classes", "organelle.catalog"])
 def test_the_ground_floor_loads_nothing_heavy(module: str) -> None:
-    assert loaded_after(f"import {module}").isdisjoint(HEAVY)
+    assert loaded_after(f"import {module}").isdisjoint({*HEAVY, "numpy"})
 
 
 @pytest.mark.parametrize("module", [f"organelle.{m.name}" for m in pkgutil.iter_modules(organelle.__path__)])
@@ -71,7 +71,7 @@ def test_help_loads_nothing_heavy() -> None:
         "import contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()"
     )
-    assert loaded.isdisjoint(HEAVY)
+    assert loaded.isdisjoint({*HEAVY, "numpy"})
 
 
 def test_help_is_there_at_once() -> None:
@@ -90,4 +90,4 @@ def test_listing_crops_is_quick_and_loads_nothing_heavy() -> None:
         "import contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()"
     )
-    assert loaded.isdisjoint(HEAVY)
+    assert loaded.isdisjoint({*HEAVY, "numpy"})
