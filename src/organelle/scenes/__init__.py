@@ -9,7 +9,16 @@ A report shows EM, truth and prediction beside each other::
 """
 
 from organelle.scenes.colours import colour_of, label_colours
-from organelle.scenes.neuroglancer import VIEWER, Labels, Scene, state_link, viewer_state
+from organelle.scenes.layers import (
+    boxes_layer,
+    grey_layer,
+    mask_layer,
+    objects_layer,
+    probability_layer,
+    put_away,
+    web_colour,
+)
+from organelle.scenes.neuroglancer import VIEWER, Labels, Scene, state_link, view, viewer_state
 from organelle.scenes.pictures import Overlay, busiest_slice, comparison, side_by_side, slice_picture
 from organelle.scenes.png import png_bytes
 from organelle.scenes.text import write_text
@@ -19,14 +28,22 @@ __all__ = [
     "Labels",
     "Overlay",
     "Scene",
+    "boxes_layer",
     "busiest_slice",
     "colour_of",
     "comparison",
+    "grey_layer",
     "label_colours",
+    "mask_layer",
+    "objects_layer",
     "png_bytes",
+    "probability_layer",
+    "put_away",
     "side_by_side",
     "slice_picture",
     "state_link",
+    "view",
     "viewer_state",
+    "web_colour",
     "write_text",
 ]

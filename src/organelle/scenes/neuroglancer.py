@@ -60,13 +60,23 @@ def viewer_state(scene: Scene) -> dict[str, Any]:
     layers += map(_labels_layer, scene.labels)
     layers.append(_box_layer(scene))
     width = max(scene.extent.shape_nm)
-    return {
-        "dimensions": _dimensions(AXES, (1.0, 1.0, 1.0)),
-        "position": list(scene.position_nm),
-        "crossSectionScale": 2 * width / PIXELS,
-        "projectionScale": 4 * width,
-        "layers": layers,
+    return view(scene.position_nm, width, layers) | {
         "selectedLayer": {"layer": layers[-1]["name"], "visible": True},
+    }
+
+
+def view(position_nm: Nm, width_nm: float, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A state around a place: something `width_nm` wide fills half of each panel.
+
+    Its unit is the nanometre, in z, y, x; the panels show x to the right and y downwards.
+    """
+    return {
+        "dimensions": dimensions_nm(AXES, (1.0, 1.0, 1.0)),
+        "displayDimensions": list(reversed(AXES)),
+        "position": list(position_nm),
+        "crossSectionScale": 2 * width_nm / PIXELS,
+        "projectionScale": 4 * width_nm,
+        "layers": list(layers),
         "layout": "4panel",
     }
 
@@ -82,8 +92,8 @@ def _labels_layer(labels: Labels) -> dict[str, Any]:
     corner = grid.extent.start_nm
     rows = [[*(float(i == j) for j in range(3)), corner[i]] for i in range(3)]
     transform = {
-        "outputDimensions": _dimensions(AXES, (1.0, 1.0, 1.0)),
-        "inputDimensions": _dimensions(("d0", "d1", "d2"), grid.voxel_size_nm),
+        "outputDimensions": dimensions_nm(AXES, (1.0, 1.0, 1.0)),
+        "inputDimensions": dimensions_nm(("d0", "d1", "d2"), grid.voxel_size_nm),
         "matrix": rows,
     }
     layer: dict[str, Any] = {
@@ -100,7 +110,7 @@ def _box_layer(scene: Scene) -> dict[str, Any]:
         "name": "fault",
         "source": {
             "url": "local://annotations",
-            "transform": {"outputDimensions": _dimensions(AXES, (1.0, 1.0, 1.0))},
+            "transform": {"outputDimensions": dimensions_nm(AXES, (1.0, 1.0, 1.0))},
         },
         "annotationColor": "#ffd400",
         "annotations": [
@@ -121,5 +131,6 @@ def _box_layer(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _dimensions(names: Iterable[str], sizes_nm: Sequence[float]) -> dict[str, list[Any]]:
+def dimensions_nm(names: Iterable[str], sizes_nm: Sequence[float]) -> dict[str, list[Any]]:
+    """Axes and the size of their unit, as Neuroglancer writes them."""
     return {name: [float(f"{size}e-9"), "m"] for name, size in zip(names, sizes_nm, strict=True)}
