@@ -1,4 +1,4 @@
-"""Claim: `csc --help` and a filtered list of crops answer within 0.3 s of CPU time."""
+"""Claim: `csc --help` and every question to the catalog are answered within 0.3 s of CPU time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = (["--help"], ["catalog", "crops", "--class", "mito", "--max-voxel-size", "4"])
+COMMANDS = (
+    ["--help"],
+    ["catalog", "crops", "--class", "mito", "--max-voxel-size", "4"],
+    ["catalog", "crops"],
+    ["catalog", "crops", "--json"],
+    ["catalog", "datasets"],
+    ["catalog", "classes"],
+    ["catalog", "class", "mito"],
+    ["get-counts"],
+)
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ def class_named(name: str) -> OrganelleClass:
     except KeyError:
         raise ClassNotFound(
             f"{name!r} is not an organelle class{did_you_mean(name, _by_name())}. "
-            'The names are listed by "csc get-counts"'
+            'The names are listed by "csc catalog classes"'
         ) from None
 
 

@@ -34,11 +34,22 @@ def test_tables_are_for_people(csc: Csc) -> None:
     status, out, _ = csc("crops", "--class", "mito", "--max-voxel-size", "4")
     assert status == 0
     assert "1.62×2×2" in out
-    assert out.splitlines()[-1].strip() == "234 training and 6 test crops"
+    assert out.splitlines()[-1].startswith("234 training and 6 test crops")
     assert "endo_lum" in csc("crops", "--crop", "111")[1]
     assert "African green monkey" in csc("datasets", "--organism", "monkey")[1]
     assert "not scored" in csc("classes", "--class", "tbar")[1]
     assert "mito_mem mito_lum mito_ribo" in csc("class", "mito")[1]
+
+
+@pytest.mark.parametrize("what", ["crops", "datasets", "classes"])
+def test_80_columns_hold_what_counts_and_say_what_they_leave_out(
+    csc: Csc, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = csc(what)[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {"train", "test"} <= set(lines[0].split()) or "split" in lines[0].split()
+    assert lines[-1].endswith("--csv has all columns")
 
 
 @pytest.mark.parametrize(("what", "rows"), [("crops", 305), ("datasets", 22), ("classes", 77)])
@@ -72,6 +83,8 @@ def test_nothing_found_is_said_and_is_no_error(csc: Csc) -> None:
         (["crops", "--max-voxel-size", "4,4"], "--max-voxel-size '4,4' is not a voxel size"),
         (["crops", "--min-voxel-size", "fine"], "--min-voxel-size 'fine' is not a voxel size"),
         (["crops", "--json", "--csv"], "exclude each other"),
+        (["crops", "--class", ","], "--class names nothing"),
+        (["datasets", "--organism", ","], "--organism names nothing"),
     ],
 )
 def test_bad_input_is_answered_in_words(csc: Csc, arguments: list[str], told: str) -> None:

@@ -47,7 +47,7 @@ def test_it_prints_what_both_sides_hold(csc: Csc) -> None:
         assert rows[name][:2] == [str(n) for n in sides]
     held = [c for c in split.validate if c.dataset == "jrc_hela-2"]
     assert rows["jrc_hela-2"][1] == str(len(held))
-    assert "held out um³" in out
+    assert "held out µm³" in out
 
 
 def test_a_dataset_is_held_out(csc: Csc) -> None:

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from organelle.cli._options import CatalogFolder, Overwrite, names, open_catalog, voxel_size
+from organelle.cli._listing import (
+    Classes,
+    Coarsest,
+    Crops,
+    Csv,
+    Datasets,
+    Finest,
+    Json,
+    Organisms,
+    Out,
+    Side,
+    crop_filter,
+    print_table,
+    show,
+)
+from organelle.cli._options import CatalogFolder, Overwrite, open_catalog
 from organelle.cli.catalog_own import inspect
 from organelle.cli.catalog_refresh import refresh
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from organelle.catalog import CropFilter
-    from organelle.catalog.listing import Row
-
 catalog_app = typer.Typer(no_args_is_help=True, help="What exists: datasets, crops, classes.")
-
-Datasets = Annotated[str | None, typer.Option("--dataset", "-ds", help="Datasets, comma-separated.")]
-Classes = Annotated[str | None, typer.Option("--class", "-c", help="Any of these classes, comma-separated.")]
-Organisms = Annotated[
-    str | None, typer.Option("--organism", help="Organisms, comma-separated; one word of a name will do.")
-]
-Finest = Annotated[
-    str | None, typer.Option("--min-voxel-size", help="No axis of the labels is finer: nm, or z,y,x in nm.")
-]
-Coarsest = Annotated[
-    str | None, typer.Option("--max-voxel-size", help="No axis of the labels is coarser: nm, or z,y,x in nm.")
-]
-Side = Annotated[Literal["train", "test", "all"], typer.Option("--split", help="Which crops.")]
-Crops = Annotated[
-    str | None, typer.Option("--crop", help="Crop numbers (1,2,3), dataset names, 'test' or 'train'.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
-Csv = Annotated[bool, typer.Option("--csv", help="Print a CSV table.")]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", help="Write a file instead: JSON if it ends in .json or with --json, else CSV."),
-]
 
 
 @catalog_app.command("datasets")
@@ -65,9 +51,9 @@ def datasets(
     from organelle.catalog.display import datasets_table
     from organelle.catalog.listing import DATASET_KEYS
 
-    wanted = _filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
+    wanted = crop_filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
     found = list_datasets(open_catalog(catalog), wanted)
-    _show("dataset", [e.row() for e in found], DATASET_KEYS, datasets_table(found), as_json, as_csv, out)
+    show("dataset", [e.row() for e in found], DATASET_KEYS, datasets_table(found), as_json, as_csv, out)
 
 
 @catalog_app.command("crops")
@@ -92,10 +78,10 @@ def crops(
     from organelle.catalog.display import crops_table
     from organelle.catalog.listing import CROP_KEYS, crop_row
 
-    wanted = _filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
+    wanted = crop_filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
     found = list_crops(open_catalog(catalog), wanted)
     table = crops_table(found, with_classes=crop is not None)
-    _show("crop", list(map(crop_row, found)), CROP_KEYS, table, as_json, as_csv, out)
+    show("crop", list(map(crop_row, found)), CROP_KEYS, table, as_json, as_csv, out)
 
 
 @catalog_app.command("classes")
@@ -120,9 +106,9 @@ def classes(
     from organelle.catalog.display import classes_table
     from organelle.catalog.listing import CLASS_KEYS
 
-    wanted = _filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
+    wanted = crop_filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
     found = list_classes(open_catalog(catalog), wanted)
-    _show("class", [e.row() for e in found], CLASS_KEYS, classes_table(found), as_json, as_csv, out)
+    show("class", [e.row() for e in found], CLASS_KEYS, classes_table(found), as_json, as_csv, out)
 
 
 @catalog_app.command("class")
@@ -134,7 +120,7 @@ def one_class(
     from organelle.catalog import describe_class
     from organelle.catalog.display import class_story
 
-    _print(class_story(describe_class(name, open_catalog(catalog).crops.values())))
+    print_table(class_story(describe_class(name, open_catalog(catalog).crops.values())))
 
 
 @catalog_app.command("figures")
@@ -152,66 +138,3 @@ def figures(
 
 catalog_app.command("refresh")(refresh)
 catalog_app.command("inspect")(inspect)
-
-
-def _filter(
-    dataset: str | None,
-    class_: str | None,
-    organism: str | None,
-    finest: str | None,
-    coarsest: str | None,
-    split: Literal["train", "test", "all"],
-    crop: str | None,
-) -> CropFilter:
-    from organelle.catalog import CropFilter
-
-    organisms = None if organism is None else [part.strip() for part in organism.split(",")]
-    sizes = (voxel_size("--min-voxel-size", finest), voxel_size("--max-voxel-size", coarsest))
-    return CropFilter(names(dataset), names(class_), organisms, *sizes, split, crop)
-
-
-def _show(
-    what: str,
-    rows: list[Row],
-    keys: Sequence[str],
-    table: Table,
-    as_json: bool,
-    as_csv: bool,
-    out: Path | None,
-) -> None:
-    """Print or write the rows in the form that was asked for; say so in words when there are none."""
-    from organelle.catalog import export
-    from organelle.errors import SettingsError
-
-    if as_json and as_csv:
-        raise SettingsError("--json and --csv exclude each other; choose one")
-    json_file = out is not None and out.suffix.lower() == ".json" and not as_csv
-    if out is None and not as_json and not as_csv:
-        if rows:
-            _print(table)
-    else:
-        text = export.as_json(rows) if as_json or json_file else export.as_csv(rows, keys)
-        _write(text, out)
-    if not rows:
-        typer.echo(f"no {what} fits all that was asked for; leave out or widen a filter", err=True)
-
-
-def _write(text: str, out: Path | None) -> None:
-    from organelle.files import whole
-
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    with whole(out) as part:
-        part.write_text(text, encoding="utf-8")
-    typer.echo(f"wrote {out}")
-
-
-def _print(table: Table) -> None:
-    """Print `table`, as wide as it needs to be where no terminal sets a width."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(console.width, 200))
-    console.print(table)

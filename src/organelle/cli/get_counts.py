@@ -6,26 +6,43 @@ from typing import Annotated
 
 import typer
 
-from organelle.cli._options import CatalogFolder, names, open_catalog
+from organelle.cli._listing import (
+    Coarsest,
+    Crops,
+    Csv,
+    Datasets,
+    Finest,
+    Json,
+    Organisms,
+    Out,
+    crop_filter,
+    show,
+)
+from organelle.cli._options import CatalogFolder, class_names, open_catalog
 
 
 def get_counts(
     classes: Annotated[
         str | None,
-        typer.Option("--classes", "-c", help="Classes, comma-separated; default: all scored."),
+        typer.Option("--classes", "--class", "-c", help="Classes, comma-separated. Default: all scored."),
     ] = None,
+    dataset: Datasets = None,
+    organism: Organisms = None,
+    min_voxel_size: Finest = None,
+    max_voxel_size: Coarsest = None,
+    crop: Crops = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+    out: Out = None,
     catalog: CatalogFolder = None,
 ) -> None:
-    """Show in how many training crops each class is annotated, per dataset."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
+    """Count the training crops in which each class is annotated, per dataset.
 
+    The filters, those of "csc catalog", choose the crops that are counted.
+    """
     from organelle.catalog import count_annotations
+    from organelle.catalog.display import counts_table
 
-    counts = count_annotations(open_catalog(catalog), names(classes))
-    table = Table("class", "crops", "in", title="Crops in which a class is annotated", box=SIMPLE_HEAD)
-    for name in counts.classes:
-        where = ((dataset, counts.crops[name, dataset]) for dataset in counts.datasets)
-        table.add_row(name, str(counts.total(name)), ", ".join(f"{d} {n}" for d, n in where if n))
-    Console().print(table)
+    wanted = crop_filter(dataset, None, organism, min_voxel_size, max_voxel_size, "train", crop)
+    counts = count_annotations(open_catalog(catalog), class_names(classes), wanted)
+    show("class", counts.rows(), counts.keys, counts_table(counts), as_json, as_csv, out)

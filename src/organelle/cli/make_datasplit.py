@@ -118,7 +118,6 @@ def _write(
     splits: dict[int, Datasplit], data: Place | str, csv_path: Path, *, overwrite: bool, quiet: bool
 ) -> None:
     from organelle.catalog import split_notes, write_datasplit
-    from organelle.cli._split_tables import print_holdings
     from organelle.files import refuse_existing
 
     paths = {i: Path(str(csv_path).replace("{fold}", str(i))) for i in splits}
@@ -127,10 +126,24 @@ def _write(
     for i, split in splits.items():
         write_datasplit(split, data, paths[i], overwrite=overwrite)
         if len(splits) == 1 and not quiet:
-            print_holdings(split)
+            _print_holdings(split)
         typer.echo(f"{paths[i]}: {len(split.train)} crops for training, {len(split.validate)} held out")
         for note in split_notes(split):
             typer.echo(f"note: {note}")
+
+
+def _print_holdings(split: Datasplit) -> None:
+    """Print crops and volume of both sides per class and per dataset."""
+    from organelle.catalog import class_holdings, dataset_holdings, holding_of
+    from organelle.catalog.display import holdings_table
+    from organelle.cli._listing import print_table
+
+    for what, rows in (
+        ("class", class_holdings(split)),
+        ("dataset", (*dataset_holdings(split), holding_of(split, "all crops"))),
+    ):
+        print_table(holdings_table(what, rows))
+        typer.echo()
 
 
 def _held_out(given: list[str]) -> list[str]:
