@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from organelle.catalog import load_catalog
-from organelle.errors import CropNotFound, FileMissing, SettingsError
+from organelle.catalog import load_catalog, make_datasplit
+from organelle.errors import CropNotFound, DatasetNotFound, FileMissing, SettingsError
 from organelle.experiment import datasplit, load_experiment, predict_experiment, process_experiment
 
 GOOD = """
@@ -101,20 +101,63 @@ def test_a_split_is_drawn_when_none_is_named(tmp_path: Path, tiny_challenge: Pat
     assert len(split.validate) == 1
 
 
+CROPS = "train = [11, 12]\nvalidate = [14]"
+
+
+def test_a_drawn_split_is_that_of_the_command(tmp_path: Path) -> None:
+    challenge = load_catalog()
+    text = GOOD.replace(CROPS, 'datasets = ["jrc_hela-2", "jrc_mus-liver"]\nsplit_seed = 3')
+    chosen = {"classes": ["mito", "pm"], "datasets": ["jrc_hela-2", "jrc_mus-liver"], "seed": 3}
+    split = datasplit(load_experiment(written(tmp_path, text)), challenge)
+    assert split == make_datasplit(challenge, validate_ratio=0.25, stratify=True, **chosen)
+    by_chance = text.replace("split_seed = 3", "split_seed = 3\nstratify = false")
+    split = datasplit(load_experiment(written(tmp_path, by_chance)), challenge)
+    assert split == make_datasplit(challenge, validate_ratio=0.25, **chosen)
+
+
+def test_each_fold_is_an_experiment_of_its_own(tmp_path: Path) -> None:
+    challenge = load_catalog()
+    held = []
+    for fold in range(3):
+        text = GOOD.replace(CROPS, f'datasets = ["jrc_hela-2"]\nfolds = 3\nfold = {fold}')
+        held += datasplit(load_experiment(written(tmp_path, text)), challenge).validate
+    assert sorted(c.id for c in held) == sorted(c.id for c in challenge.select("jrc_hela-2"))
+
+
+def test_a_dataset_is_held_out_and_may_still_be_predicted(tmp_path: Path) -> None:
+    challenge = load_catalog()
+    text = GOOD.replace(CROPS, 'datasets = ["jrc_hela-3"]\nhold_out = ["jrc_hela-2"]')
+    experiment = load_experiment(written(tmp_path, text))
+    split = datasplit(experiment, challenge)
+    assert {c.dataset for c in split.train} == {"jrc_hela-3"}
+    assert {c.dataset for c in split.validate} == {"jrc_hela-2"}
+    with pytest.raises(FileMissing, match="csc train"):  # and no objection to the dataset
+        predict_experiment(experiment, challenge, "jrc_hela-2", data=tmp_path, work=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("section", "error", "message"),
     [
+        ("train = [11]\nstratify = true", SettingsError, "nothing to choose for stratify"),
+        ('datasplit = "a.csv"\nfolds = 3\nfold = 0', SettingsError, "nothing to choose for folds, fold"),
+        ("validate_ratio = 0.1\nfolds = 2\nfold = 0", SettingsError, "nothing to choose for validate_ratio"),
+        ('hold_out = ["tiny"]\nvalidate_ratio = 0.1', SettingsError, "nothing to choose for validate_ratio"),
+        ('hold_out = ["nowhere"]', DatasetNotFound, "'nowhere' is not a dataset"),
+        ("folds = 3", SettingsError, "needs both folds and fold"),
+        ("folds = 3\nfold = 3", SettingsError, "counted from 0"),
+        ("folds = 9\nfold = 3", SettingsError, "9 folds cannot be made of"),
+        ("folds = 1\nfold = 0", SettingsError, "greater than or equal to 2"),
         ("train = [11, 99]", CropNotFound, "crop 99 .*nearest"),
         ("train = [21]", SettingsError, "test crop"),
         ("validate = [11]", SettingsError, "train names no crop"),
-        ('train = [11]\ndatasplit = "a.csv"', SettingsError, "keep one of the two"),
+        ('train = [11]\ndatasplit = "a.csv"', SettingsError, "nothing to choose for datasplit"),
         ("train = [11]\nvalidate = [11]", SettingsError, "both sides"),
     ],
 )
 def test_impossible_splits(
     tmp_path: Path, tiny_challenge: Path, section: str, error: type[Exception], message: str
 ) -> None:
-    text = GOOD.replace("train = [11, 12]\nvalidate = [14]", section)
+    text = GOOD.replace(CROPS, section)
     with pytest.raises(error, match=message):
         datasplit(load_experiment(written(tmp_path, text)), load_catalog(tiny_challenge))
 

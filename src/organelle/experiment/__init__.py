@@ -1,8 +1,8 @@
 """One TOML file holds an experiment: a section per room, composed here and bound to the stages."""
 
+from organelle.experiment.crops import datasplit
 from organelle.experiment.settings import DataSettings, Experiment, load_experiment
 from organelle.experiment.stages import (
-    datasplit,
     predict_experiment,
     process_experiment,
     run_folder,

@@ -18,7 +18,8 @@ from organelle.train import TrainSettings
 class DataSettings(Settings):
     """Which crops to learn from, and which to hold out.
 
-    Either name a `datasplit`, or the crops themselves, or neither: then the split is drawn.
+    Either name a `datasplit`, or the crops themselves, or neither: then the split is drawn over groups of
+    crops that share volume, as by `csc make-datasplit`. A key that has no say beside another is an error.
     """
 
     datasets: tuple[str, ...] = ()
@@ -38,6 +39,18 @@ class DataSettings(Settings):
 
     split_seed: int = Field(default=0, ge=0)
     """Seed of the split when it is drawn."""
+
+    stratify: bool = True
+    """Bring every class to both sides of a split that is drawn, wherever that can be; if not, by chance."""
+
+    hold_out: tuple[str, ...] = ()
+    """Datasets to hold out as a whole, instead of a share; they need not be among `datasets`."""
+
+    folds: int | None = Field(default=None, ge=2)
+    """Deal the crops into so many folds, and hold out the one that `fold` names."""
+
+    fold: int | None = Field(default=None, ge=0)
+    """Which of the `folds` to hold out, counted from 0: one experiment for each."""
 
 
 class Experiment(Settings):

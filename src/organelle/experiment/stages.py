@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from organelle.catalog import Catalog, Crop, Datasplit, make_datasplit, read_datasplit
+from organelle.catalog import Catalog
 from organelle.errors import SettingsError
+from organelle.experiment.crops import datasplit
 from organelle.experiment.settings import Experiment
 from organelle.predict import PredictReport, predict
 from organelle.process import ProcessReport, process
@@ -22,34 +23,6 @@ CropNames = str | int | Iterable[str | int]
 def run_folder(experiment: Experiment, work: Path | str) -> Path:
     """Where the training run of an experiment stands."""
     return Path(work) / "runs" / experiment.name
-
-
-def datasplit(experiment: Experiment, catalog: Catalog) -> Datasplit:
-    """The crops to learn from and to hold out, from the section `[data]`.
-
-    Raises:
-        SettingsError: the section names its crops in two ways, or crops of both sides share volume.
-    """
-    chosen = experiment.data
-    named = bool(chosen.train or chosen.validate_on)
-    if named and chosen.datasplit:
-        raise SettingsError("[data] names crops and a datasplit; keep one of the two")
-    if named:
-        split = _named(catalog, chosen.train, chosen.validate_on, experiment.model.classes)
-    elif chosen.datasplit:
-        split = read_datasplit(chosen.datasplit, catalog)
-    else:
-        split = make_datasplit(
-            catalog,
-            classes=experiment.model.classes,
-            validate_ratio=chosen.validate_ratio,
-            seed=chosen.split_seed,
-            datasets=chosen.datasets or None,
-        )
-    if split.leaks:
-        pairs = ", ".join(f"{a.id} and {b.id}" for a, b in split.leaks)
-        raise SettingsError(f"crops share volume but stand on both sides of the split: {pairs}")
-    return split
 
 
 def train_experiment(
@@ -118,8 +91,9 @@ def process_experiment(
 
 
 def _ids(experiment: Experiment, catalog: Catalog, crops: CropNames) -> list[int]:
-    """Numbers of the crops asked for that lie in the experiment's datasets."""
-    datasets = {catalog.dataset(name).name for name in experiment.data.datasets} or set(catalog.datasets)
+    """Numbers of the crops asked for that lie in the experiment's datasets, learned from or held out."""
+    named = (*experiment.data.datasets, *experiment.data.hold_out) if experiment.data.datasets else ()
+    datasets = {catalog.dataset(name).name for name in named} or set(catalog.datasets)
     asked = catalog.select(crops)
     chosen = [crop.id for crop in asked if crop.dataset in datasets]
     if not chosen:
@@ -127,19 +101,3 @@ def _ids(experiment: Experiment, catalog: Catalog, crops: CropNames) -> list[int
             f"none of the crops {crops!r} lies in the experiment's datasets {', '.join(sorted(datasets))}"
         )
     return chosen
-
-
-def _named(
-    catalog: Catalog, train: Iterable[int], validate: Iterable[int], classes: tuple[str, ...]
-) -> Datasplit:
-    sides = [tuple(_training_crop(catalog, number) for number in side) for side in (train, validate)]
-    if not sides[0]:
-        raise SettingsError("[data] validate is given, but train names no crop")
-    return Datasplit(sides[0], sides[1], classes)
-
-
-def _training_crop(catalog: Catalog, number: int) -> Crop:
-    crop = catalog.crop(number)
-    if crop.is_test:
-        raise SettingsError(f"[data] names crop {number}, which is a test crop: its truth is hidden")
-    return crop
