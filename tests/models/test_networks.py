@@ -24,6 +24,30 @@ class OneLayer(torch.nn.Module):
         return out
 
 
+class Ragged(torch.nn.Module):
+    """A network that does not keep the size, or answers with something else; by option."""
+
+    def __init__(self, in_channels: int, out_channels: int, fault: str = "") -> None:
+        super().__init__()
+        self.fault = fault
+        padding = 0 if fault == "shrinks" else 1
+        self.layer = torch.nn.Conv3d(in_channels, out_channels + (fault == "classes"), 3, padding=padding)
+        self.norm = torch.nn.BatchNorm3d(out_channels + (fault == "classes"))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        if self.fault == "fails":
+            raise RuntimeError("no such day")
+        out = self.norm(self.layer(x))
+        if self.fault == "needs values" and float(out.detach().sum()) == 12345.0:
+            return out[:1]
+        if self.fault == "text":
+            return "mito"
+        if self.training and self.fault in ("coarse first", "ragged"):
+            coarse = out[..., ::2, ::2, ::2] if self.fault == "coarse first" else out[..., 1:]
+            return (coarse, out) if self.fault == "coarse first" else (out, coarse)
+        return (out, out[..., ::2, ::2, ::2]) if self.training and self.fault == "deep" else out
+
+
 def not_a_network(in_channels: int, out_channels: int) -> str:
     return "a text"
 
@@ -48,7 +72,7 @@ THICK = {"features": [8, 8, 16], "strides": [[1, 2, 2], [2, 2, 2]]}
     ("network", "patch", "options"),
     [
         ("unet_3d", (16, 16, 32), SMALL),
-        ("unet_3d", (16, 16, 16), {**SMALL, "upsample": "nontrainable", "dropout": 0.1}),
+        ("unet_3d", (16, 32, 16), {**SMALL, "upsample": "nontrainable", "dropout": 0.1}),
         ("unet_2d", (1, 32, 16), SMALL),
         ("unet_2d", (32, 1, 32), {**SMALL, "norm": "instance"}),
         ("unet_2d", (1, 32, 32), {**SMALL, "norm": "batch"}),
@@ -120,3 +144,39 @@ def test_an_own_network_must_be_one(own_parts: None) -> None:
 def test_an_import_path_that_leads_nowhere_is_explained(path: str, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         import_named(path)
+
+
+@pytest.mark.parametrize("fault", ["", "deep", "needs values"])
+def test_an_own_network_that_keeps_the_contract_is_taken_as_it_is(fault: str, own_parts: None) -> None:
+    torch.manual_seed(4)
+    wanted = Ragged(1, 3, fault).state_dict()
+    torch.manual_seed(4)
+    network = build_network(settings("models.test_networks:Ragged", (4, 6, 4), fault=fault))
+    after = torch.rand(1)
+    torch.manual_seed(4)
+    Ragged(1, 3, fault)
+    assert torch.equal(after, torch.rand(1))  # checking draws nothing
+    assert network.training
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, wanted[name]), name
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("shrinks", r"gives \[2, 3, 2, 4, 2\] where \[2, 3, 4, 6, 4\] is wanted"),
+        ("classes", r"gives \[2, 4, 4, 6, 4\]"),
+        ("text", "gives a str"),
+        ("fails", r"fails on a patch \[2, 1, 4, 6, 4\]: no such day"),
+        ("coarse first", r"gives \[2, 3, 2, 3, 2\]"),
+        ("ragged", "sizes that divide the patch"),
+    ],
+)
+def test_an_own_network_that_breaks_the_contract_is_refused(fault: str, says: str, own_parts: None) -> None:
+    with pytest.raises(SettingsError, match=says):
+        build_network(settings("models.test_networks:Ragged", (4, 6, 4), fault=fault))
+
+
+def test_an_option_that_an_own_network_does_not_take_is_refused(own_parts: None) -> None:
+    with pytest.raises(SettingsError, match=r"OneLayer cannot be called .* 'wide'"):
+        build_network(settings("models.test_networks:OneLayer", (4, 4, 4), wide=5))

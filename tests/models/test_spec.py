@@ -71,6 +71,17 @@ def test_the_spec_is_the_settings_and_the_normalisation_and_survives_json() -> N
         ({"network": "dynunet_3d", "options": {"strides": [[2, 2, 2]]}}, "4 levels need 3 strides"),
         ({"network": "dynunet_3d", "options": {"strides": [[2, 2]] * 3}}, "3 numbers each"),
         ({"network": "dynunet_3d", "options": {"strides": [[0, 2, 2]] * 3}}, "1 or more"),
+        ({"network": "dynunet_3d", "options": {"deep_supervision": 3}}, "at most 2"),
+        ({"network": "resunet_3d", "options": {"features": [8, 12]}}, "multiple of groups"),
+        ({"network": "resunet_3d", "options": {"features": [0, 8]}}, "positive"),
+        ({"network": "resunet_3d", "patch_shape": [32, 36, 32]}, r"nearest: \[32, 32, 32\]"),
+        ({"network": "segresnet_3d", "options": {"blocks_up": [1, 1]}}, "4 levels down need 3 entries"),
+        ({"network": "segresnet_3d", "options": {"blocks_down": [1, 0, 1, 1]}}, "at least one block"),
+        ({"network": "segresnet_3d", "options": {"features": 12}}, "multiple of groups"),
+        ({"network": "swinunetr_3d", "options": {"features": 20}}, "multiple of 12"),
+        ({"network": "swinunetr_3d", "options": {"heads": [3, 5, 12, 24]}}, "5 do not divide the 48"),
+        ({"network": "swinunetr_3d", "options": {"depths": [2, 1, 2, 2]}}, "even"),
+        ({"network": "swinunetr_3d", "patch_shape": [32, 48, 32]}, r"divisible by \[32, 32, 32\]"),
         ({"patchshape": [32, 32, 32]}, "nearest: patch_shape"),
     ],
 )
@@ -88,12 +99,9 @@ def test_dynunet_needs_only_what_its_strides_divide() -> None:
 
 
 def test_every_built_in_network_says_how_many_axes_it_sees() -> None:
-    assert {name: dimensions_of(name) for name in network_names()} == {
-        "unet_3d": 3,
-        "unet_2d": 2,
-        "dynunet_3d": 3,
-        "dynunet_2d": 2,
-    }
+    kinds = ("unet", "resunet", "dynunet", "segresnet", "swinunetr")
+    names = {f"{kind}_{dimensions}d": dimensions for kind in kinds for dimensions in (2, 3)}
+    assert {name: dimensions_of(name) for name in network_names()} == names
     assert dimensions_of("my.networks:Net") is None
 
 

@@ -3,7 +3,7 @@
 Importing this room loads no torch; building, saving and loading do.
 """
 
-from organelle.models.architectures import DynUNetOptions, UNetOptions
+from organelle.models.architectures import Architecture, LibraryCall
 from organelle.models.checkpoint import (
     Checkpoint,
     checkpoint_hash,
@@ -14,23 +14,35 @@ from organelle.models.checkpoint import (
     restore_network,
     save_checkpoint,
 )
+from organelle.models.deep_supervision import coarsen_target, deep_supervision_weights, supervised_outputs
+from organelle.models.dynunet import DynUNetOptions
 from organelle.models.generators import generator_states, restore_generators
 from organelle.models.importing import import_named
 from organelle.models.networks import build_network, initialise_bias
 from organelle.models.normalisation import Normalisation
-from organelle.models.registry import dimensions_of, network_names
+from organelle.models.registry import dimensions_of, network_names, options_of
+from organelle.models.segresnet import SegResNetOptions
 from organelle.models.spec import ModelSettings, ModelSpec
+from organelle.models.swinunetr import SwinUNETROptions
+from organelle.models.unets import ResUNetOptions, UNetOptions
 
 __all__ = [
+    "Architecture",
     "Checkpoint",
     "DynUNetOptions",
+    "LibraryCall",
     "ModelSettings",
     "ModelSpec",
     "Normalisation",
+    "ResUNetOptions",
+    "SegResNetOptions",
+    "SwinUNETROptions",
     "UNetOptions",
     "build_network",
     "checkpoint_hash",
+    "coarsen_target",
     "current_versions",
+    "deep_supervision_weights",
     "dimensions_of",
     "generator_states",
     "import_named",
@@ -38,8 +50,10 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "network_names",
+    "options_of",
     "require_classes",
     "restore_generators",
     "restore_network",
     "save_checkpoint",
+    "supervised_outputs",
 ]

@@ -1,172 +1,119 @@
-"""Kinds of network: what each may be told, what sizes it needs, how it is built. Loads no torch."""
+"""What every kind of network has: its options, the patches that it takes, how it is built. Loads no torch."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from organelle.errors import SettingsError
-from organelle.models.importing import import_named
 from organelle.settings import Settings
 
 if TYPE_CHECKING:
     import torch
 
 
+@dataclass(frozen=True)
+class LibraryCall:
+    """How a library makes a network: `from module import name; name(**arguments)`."""
+
+    module: str
+    name: str
+    arguments: Mapping[str, Any]
+
+    def make(self) -> torch.nn.Module:
+        """The network with fresh weights, drawn from torch's global generator."""
+        network: torch.nn.Module = getattr(import_module(self.module), self.name)(**self.arguments)
+        return network
+
+
 class Architecture(Settings, ABC):
-    """A kind of network together with its options."""
+    """A kind of network together with its options.
+
+    What it builds maps float32 [batch, channel, (z,) y, x] to logits [batch, class, (z,) y, x] of the same
+    size. A network with deep supervision does so in evaluation mode; in training mode it gives a tuple,
+    finest first: those logits, then logits [batch, class, ...] at coarser and coarser resolutions, each of
+    a size that divides the one before. `organelle.models.supervised_outputs` reads both forms.
+    """
+
+    axes_alike: ClassVar[bool] = False
+    """Whether it does the same along every axis, in 2D as in 3D."""
 
     @abstractmethod
     def divisor(self, dimensions: int) -> tuple[int, ...]:
         """The numbers that the patch sizes must be multiples of, per axis that the network sees."""
 
     @abstractmethod
-    def build(self, dimensions: int, out_channels: int) -> torch.nn.Module:
-        """The network with fresh weights: one input channel, `out_channels` logits, same shape."""
+    def build(self, dimensions: int, out_channels: int, in_channels: int = 1) -> torch.nn.Module:
+        """The network with fresh weights: `out_channels` logits of `in_channels` images, same size."""
+
+    def library_call(
+        self,
+        dimensions: int,  # noqa: ARG002
+        out_channels: int,  # noqa: ARG002
+        in_channels: int = 1,  # noqa: ARG002
+    ) -> LibraryCall | None:
+        """How a library alone makes a network that takes the weights and gives the same logits, if it can."""
+        return None
+
+    def refusal(self, shape: tuple[int, ...]) -> str | None:
+        """Why patches of this size (without the flat axis) cannot be used; None when they can."""
+        divisor = self.divisor(len(shape))
+        if not any(n % d for n, d in zip(shape, divisor, strict=True)):
+            return None
+        near = [max(d, round(n / d) * d) for n, d in zip(shape, divisor, strict=True)]
+        return (
+            f"halves its input repeatedly and needs sizes divisible by {list(divisor)}, "
+            f"not {list(shape)}; nearest: {near}"
+        )
 
 
-class UNetOptions(Architecture):
-    """MONAI's BasicUNet: four steps down, the first level at full resolution."""
+class NormedArchitecture(Architecture):
+    """A network of convolutions, each followed by a norm."""
 
-    features: tuple[int, int, int, int, int, int] = (16, 16, 32, 64, 128, 16)
-    """Features of the five levels, then those before the output; the default suits two CPU cores."""
     norm: Literal["group", "instance", "batch"] = "group"
     """Group norm keeps the grey level of a patch, which instance norm wipes out, and suits small batches."""
     groups: int = Field(default=8, ge=1)
-    """Groups of the group norm; every entry of `features` must be a multiple."""
+    """Groups of the group norm; every number of features must be a multiple."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of features dropped in training."""
-    upsample: Literal["deconv", "nontrainable", "pixelshuffle"] = "deconv"
-    """How to come back up; `nontrainable` (linear) takes as long and stretches features at the rim."""
 
-    @model_validator(mode="after")
-    def _whole_groups(self) -> Self:
-        _check_groups(self.norm, self.groups, self.features)
-        return self
+    @property
+    @abstractmethod
+    def level_features(self) -> tuple[int, ...]:
+        """All numbers of features that are normalised."""
 
-    def divisor(self, dimensions: int) -> tuple[int, ...]:
-        """16 on every axis."""
-        return (16,) * dimensions
+    @property
+    @abstractmethod
+    def coarsest_features(self) -> int:
+        """Features at the coarsest level."""
 
-    def build(self, dimensions: int, out_channels: int) -> torch.nn.Module:
-        """The network with fresh weights."""
-        from monai.networks.nets import BasicUNet
-        from monai.networks.nets.basic_unet import UpCat
+    @property
+    def monai_norm(self) -> tuple[str, dict[str, Any]]:
+        """The norm in MONAI's words, always with weights of its own."""
+        return self.norm, {"num_groups": self.groups} if self.norm == "group" else {"affine": True}
 
-        network: torch.nn.Module = BasicUNet(
-            spatial_dims=dimensions,
-            in_channels=1,
-            out_channels=out_channels,
-            features=self.features,
-            norm=_norm(self.norm, self.groups),
-            dropout=self.dropout,
-            upsample=self.upsample,
+    def refusal(self, shape: tuple[int, ...]) -> str | None:
+        """Sizes that do not divide, and patches so small that a norm would see one value only."""
+        voxels = prod(n // d for n, d in zip(shape, self.divisor(len(shape)), strict=True))
+        together = self.coarsest_features // self.groups if self.norm == "group" else 1
+        if (reason := super().refusal(shape)) or voxels * together > 1:
+            return reason
+        return (
+            f"would normalise single values at its coarsest level in patches of {list(shape)}; "
+            "double the patch along one axis, or take another norm or fewer groups"
         )
-        for part in network.modules():
-            if isinstance(part, UpCat):  # sizes are multiples of 16: padding would only copy, in float32
-                part.is_pad = False
-        return network
 
-
-class DynUNetOptions(Architecture):
-    """MONAI's DynUNet: strides of its own per level and axis, for voxels that are not cubes."""
-
-    features: tuple[int, ...] = Field(default=(16, 32, 64, 128), min_length=2)
-    """Features per level, from full resolution down."""
-    strides: tuple[tuple[int, ...], ...] = ()
-    """Step down into each level after the first, one number per axis; empty: 2 everywhere. For thick
-    sections `[[1, 2, 2], [1, 2, 2], [2, 2, 2]]`: kernels stay flat until the voxels are about cubes."""
-    norm: Literal["group", "instance", "batch"] = "group"
-    """As in `UNetOptions`."""
-    groups: int = Field(default=8, ge=1)
-    """As in `UNetOptions`."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of features dropped in training."""
-    residual: bool = False
-    """Blocks with a shortcut around them."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        _check_groups(self.norm, self.groups, self.features)
-        if self.strides and len(self.strides) != len(self.features) - 1:
-            raise ValueError(f"{len(self.features)} levels need {len(self.features) - 1} strides")
-        if any(step < 1 for stride in self.strides for step in stride):
-            raise ValueError("strides must be 1 or more on every axis")
-        return self
-
-    def divisor(self, dimensions: int) -> tuple[int, ...]:
-        """The product of the strides, per axis."""
-        return tuple(math.prod(steps) for steps in zip(*self._strides(dimensions), strict=True))
-
-    def build(self, dimensions: int, out_channels: int) -> torch.nn.Module:
-        """The network with fresh weights."""
-        from monai.networks.nets import DynUNet
-
-        strides = self._strides(dimensions)
-        network: torch.nn.Module = DynUNet(
-            spatial_dims=dimensions,
-            in_channels=1,
-            out_channels=out_channels,
-            kernel_size=self._kernels(dimensions),
-            strides=[(1,) * dimensions, *strides],
-            upsample_kernel_size=strides,
-            filters=self.features,
-            dropout=self.dropout or None,
-            norm_name=_norm(self.norm, self.groups),
-            res_block=self.residual,
-        )
-        return network
-
-    def _strides(self, dimensions: int) -> list[tuple[int, ...]]:
-        strides = list(self.strides) or [(2,) * dimensions] * (len(self.features) - 1)
-        if any(len(stride) != dimensions for stride in strides):
-            raise ValueError(f"strides need {dimensions} numbers each, one per axis that the network sees")
-        return strides
-
-    def _kernels(self, dimensions: int) -> list[tuple[int, ...]]:
-        """3 on every axis, but 1 where other axes still have to be halved before this one is."""
-        strides = self._strides(dimensions)
-        mixed = [len(set(stride)) > 1 for stride in strides] + [False]
-        following = [*strides, (2,) * dimensions]
-        return [
-            tuple(1 if uneven and step == 1 else 3 for step in stride)
-            for uneven, stride in zip(mixed, following, strict=True)
-        ]
-
-
-class OwnNetwork(Architecture):
-    """A network by import path, called as `Name(in_channels, out_channels, **options)`."""
-
-    path: str
-    options: dict[str, Any]
-
-    def divisor(self, dimensions: int) -> tuple[int, ...]:
-        """Nothing is demanded."""
-        return (1,) * dimensions
-
-    def build(self, dimensions: int, out_channels: int) -> torch.nn.Module:  # noqa: ARG002
-        """Import and call it; `SettingsError` when that is not possible or makes no `torch.nn.Module`."""
-        import torch
-
-        network = import_named(self.path)(1, out_channels, **self.options)
-        if not isinstance(network, torch.nn.Module):
-            raise SettingsError(
-                f"{self.path} made a {type(network).__name__}; a network is a torch.nn.Module "
-                "that maps [batch, 1, (z,) y, x] to [batch, class, (z,) y, x]"
+    def check_features(self) -> None:
+        """Raise `ValueError` unless all numbers of features are positive and fit the groups."""
+        features = self.level_features
+        if min(features) < 1:
+            raise ValueError(f"features must be positive, not {list(features)}")
+        if self.norm == "group" and any(n % self.groups for n in features):
+            raise ValueError(
+                f"every entry of features {list(features)} must be a multiple of groups = {self.groups}"
             )
-        return network
-
-
-def _norm(kind: str, groups: int) -> tuple[str, dict[str, Any]]:
-    """The norm in MONAI's words, always with weights of its own."""
-    return kind, {"num_groups": groups} if kind == "group" else {"affine": True}
-
-
-def _check_groups(norm: str, groups: int, features: tuple[int, ...]) -> None:
-    if min(features) < 1:
-        raise ValueError(f"features must be positive, not {list(features)}")
-    if norm == "group" and any(n % groups for n in features):
-        raise ValueError(f"every entry of features {list(features)} must be a multiple of groups = {groups}")

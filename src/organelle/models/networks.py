@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from organelle.errors import require_module
+from organelle.models.own import check_output
 from organelle.models.registry import architecture
 from organelle.models.spec import ModelSettings
 
@@ -22,19 +23,26 @@ class that was never seen would otherwise start so low that it could hardly be l
 def build_network(spec: ModelSettings) -> torch.nn.Module:
     """The network of `spec` with fresh weights, drawn from torch's global generator.
 
-    It maps float32 [batch, 1, (z,) y, x] to logits [batch, class, (z,) y, x] of the same size.
+    It maps float32 [batch, 1, (z,) y, x] to logits [batch, class, (z,) y, x] of the same size; with deep
+    supervision, in training mode, to a tuple of them, finest first (see `Architecture`).
 
     Raises:
-        NotFound, SettingsError: an own network that cannot be imported or is not a network.
+        NotFound, SettingsError: an own network that cannot be imported, is not a network, or gives
+            something else than logits of the patch's size.
         MissingExtra: torch or monai is not installed.
     """
     require_module("torch", "train")
     require_module("monai", "train")
-    return architecture(spec.network, spec.options).build(spec.dimensions, len(spec.classes))
+    network = architecture(spec.network, spec.options).build(spec.dimensions, len(spec.classes))
+    if ":" in spec.network:
+        check_output(network, spec.network, len(spec.classes), spec.spatial_shape)
+    return network
 
 
 def initialise_bias(network: torch.nn.Module, frequencies: NDArray[Any]) -> bool:
     """Let each class start at its frequency: bias of the last layer = log(f / (1 - f)).
+
+    Layers that give the coarser outputs of deep supervision start there, too.
 
     Args:
         network: changed in place.
@@ -47,13 +55,17 @@ def initialise_bias(network: torch.nn.Module, frequencies: NDArray[Any]) -> bool
     import torch
 
     share = np.clip(np.nan_to_num(np.asarray(frequencies, np.float64), nan=RAREST), RAREST, 1 - RAREST)
-    layers = [module for module in network.modules() if _has_bias_for(module, len(share))]
-    if not layers:
-        return False
-    bias: Any = layers[-1].bias
+    coarse = _layers(getattr(network, "deep_supervision_heads", torch.nn.ModuleList()), len(share))
+    last = [layer for layer in _layers(network, len(share)) if layer not in coarse][-1:]
     with torch.no_grad():
-        bias.copy_(torch.from_numpy(np.log(share / (1 - share))))
-    return True
+        for layer in (*last, *coarse):
+            bias: Any = layer.bias
+            bias.copy_(torch.from_numpy(np.log(share / (1 - share))))
+    return bool(last)
+
+
+def _layers(network: torch.nn.Module, classes: int) -> list[torch.nn.Module]:
+    return [module for module in network.modules() if _has_bias_for(module, classes)]
 
 
 def _has_bias_for(module: torch.nn.Module, classes: int) -> bool:

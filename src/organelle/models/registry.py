@@ -6,14 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from organelle.errors import NotFound, did_you_mean
-from organelle.models.architectures import Architecture, DynUNetOptions, OwnNetwork, UNetOptions
+from organelle.models.architectures import Architecture
+from organelle.models.dynunet import DynUNetOptions
+from organelle.models.own import OwnNetwork
+from organelle.models.segresnet import SegResNetOptions
+from organelle.models.swinunetr import SwinUNETROptions
+from organelle.models.unets import ResUNetOptions, UNetOptions
 from organelle.settings import parse_settings
 
+_BY_STEM: Mapping[str, type[Architecture]] = {
+    "unet": UNetOptions,
+    "resunet": ResUNetOptions,
+    "dynunet": DynUNetOptions,
+    "segresnet": SegResNetOptions,
+    "swinunetr": SwinUNETROptions,
+}
 _KINDS: Mapping[str, tuple[type[Architecture], int]] = {
-    "unet_3d": (UNetOptions, 3),
-    "unet_2d": (UNetOptions, 2),
-    "dynunet_3d": (DynUNetOptions, 3),
-    "dynunet_2d": (DynUNetOptions, 2),
+    f"{stem}_{dimensions}d": (kind, dimensions) for stem, kind in _BY_STEM.items() for dimensions in (3, 2)
 }
 
 
@@ -25,6 +34,15 @@ def network_names() -> tuple[str, ...]:
 def dimensions_of(name: str) -> int | None:
     """2 or 3; None for a network by import path, which takes what it gets."""
     return None if ":" in name else _kind(name)[1]
+
+
+def options_of(name: str) -> type[Architecture]:
+    """The record of the options of a built-in network.
+
+    Raises:
+        NotFound: no built-in network has that name; nearest names offered.
+    """
+    return _kind(name)[0]
 
 
 def architecture(name: str, options: Mapping[str, Any]) -> Architecture:

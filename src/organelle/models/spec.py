@@ -18,10 +18,10 @@ class ModelSettings(Settings):
     """The section `[model]` of an experiment."""
 
     network: str
-    """A name of the registry (`unet_3d`, `unet_2d`, `dynunet_3d`, `dynunet_2d`) or `package.module:Name`,
-    which is called as `Name(in_channels, out_channels, **options)`."""
+    """A built-in network (`unet`, `resunet`, `dynunet`, `segresnet` or `swinunetr`, followed by `_3d` or
+    `_2d`), or `package.module:Name`, which is called as `Name(in_channels, out_channels, **options)`."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Options of that network; for the built-in ones see `UNetOptions` and `DynUNetOptions`."""
+    """Options of that network; `csc models NAME` shows those of a built-in one."""
     classes: tuple[str, ...] = Field(min_length=1)
     """What the network tells apart: one output channel per class, in this order."""
     voxel_size_nm: Nm
@@ -70,7 +70,8 @@ class ModelSettings(Settings):
                 f"{self.network} is a {wanted}D network, but patch_shape {list(self.patch_shape)} "
                 f"is {self.dimensions}D (2D has one axis of size 1)"
             )
-        _check_divisor(self.network, self.spatial_shape, network.divisor(self.dimensions))
+        if reason := network.refusal(self.spatial_shape):
+            raise ValueError(f"{self.network} {reason}")
         return self
 
     @property
@@ -110,13 +111,4 @@ def _check_stride(patch: Voxels, stride: Voxels) -> None:
         raise ValueError(
             f"stride {list(stride)} must be between 1 and patch_shape {list(patch)} on every axis: "
             "a longer step would leave gaps"
-        )
-
-
-def _check_divisor(network: str, shape: tuple[int, ...], divisor: tuple[int, ...]) -> None:
-    if any(n % d for n, d in zip(shape, divisor, strict=True)):
-        near = [max(d, round(n / d) * d) for n, d in zip(shape, divisor, strict=True)]
-        raise ValueError(
-            f"{network} halves its input repeatedly and needs sizes divisible by {list(divisor)}, "
-            f"not {list(shape)}; nearest: {near}"
         )

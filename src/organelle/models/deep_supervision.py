@@ -1,0 +1,46 @@
+"""Learning at several resolutions at once: what comes out, how much it counts, what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def supervised_outputs(outputs: Tensor | tuple[Tensor, ...] | list[Tensor]) -> tuple[Tensor, ...]:
+    """What a network gave, finest first: one tensor without deep supervision, several with it."""
+    return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
+
+
+def deep_supervision_weights(outputs: int) -> tuple[float, ...]:
+    """Weight of each output's loss, finest first: 1, 1/2, 1/4, ..., over their sum (Isensee et al. 2021)."""
+    shares = [0.5**level for level in range(outputs)]
+    return tuple(share / sum(shares) for share in shares)
+
+
+def coarsen_target(target: Tensor, known: Tensor, shape: Iterable[int]) -> tuple[Tensor, Tensor]:
+    """Target and known voxels as an output of deep supervision sees them.
+
+    A coarse voxel is known when at least half of the voxels in it are, and present when at least half of
+    those known are.
+
+    Args:
+        target: [batch, class, (z,) y, x], 0 or 1, any type.
+        known: the same shape, bool.
+        shape: the coarse (z,) y, x, which divide the fine ones.
+
+    Returns:
+        Target, float32, and known, bool, both [batch, class, *shape]; at full size what was given.
+    """
+    import torch
+
+    size = tuple(shape)
+    if size == tuple(target.shape[2:]):
+        return target, known
+    pool: Any = getattr(torch.nn.functional, f"adaptive_avg_pool{len(size)}d")
+    there = known.float()
+    known_share = pool(there, size)
+    present_share = pool(there * target, size)
+    return ((present_share >= known_share / 2) & (known_share > 0)).float(), known_share >= 0.5
