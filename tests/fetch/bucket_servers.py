@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import Counter
@@ -56,6 +57,41 @@ class FlakyHandler(QuietHandler):
             self.close_connection = True
 
 
+class TaggedHandler(QuietHandler):
+    """Says the MD5 of each file as its ETag, and spoils the first answers: `server.spoiled` of each file."""
+
+    server: Any
+
+    def end_headers(self) -> None:
+        content = Path(self.translate_path(self.path))
+        if content.is_file():
+            self.send_header("ETag", f'"{hashlib.md5(content.read_bytes()).hexdigest()}"')
+        super().end_headers()
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        data = bytearray(source.read())
+        self.server.faults[self.path] += 1
+        if self.server.faults[self.path] <= self.server.spoiled:
+            data[-1] ^= 1
+        outputfile.write(data)
+
+
+class TrickleHandler(QuietHandler):
+    """Sends files named in `server.trickles` a byte at a time, so slowly that nobody waits for the end."""
+
+    server: Any
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        if Path(self.path).name not in self.server.trickles:
+            super().copyfile(source, outputfile)
+            return
+        for _ in range(1000):
+            outputfile.write(source.read(1))
+            outputfile.flush()
+            if self.server.ending.wait(0.1):
+                return
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -64,7 +100,9 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
         self.rng, self.odds, self.pause_s = np.random.default_rng(7), odds, pause_s
         self.faults: Counter[str] = Counter()
-        self.requests = 0
+        self.requests = self.spoiled = 0
+        self.trickles: set[str] = set()
+        self.ending = threading.Event()
 
     @property
     def url(self) -> str:
@@ -84,15 +122,18 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(folder: Path, *, odds: float = 0.0, pause_s: float = 0.0) -> Iterator[Server]:
+def serve(
+    folder: Path, *, odds: float = 0.0, pause_s: float = 0.0, handler: type[QuietHandler] | None = None
+) -> Iterator[Server]:
     """The files below `folder` over HTTP; with `odds` a GET fails."""
-    handler = FlakyHandler if odds or pause_s else QuietHandler
+    handler = handler or (FlakyHandler if odds or pause_s else QuietHandler)
     with Server(partial(handler, directory=str(folder)), odds, pause_s) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield server
         finally:
+            server.ending.set()
             server.shutdown()
             thread.join()
 

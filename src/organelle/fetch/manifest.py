@@ -1,12 +1,13 @@
-"""What is complete in a folder: one line per object, appended as it arrives, so that a kill loses none."""
+"""What is complete in a folder: one line per object, appended when it stands under its name."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from organelle.errors import OutputExists, TransferError
@@ -14,15 +15,19 @@ from organelle.errors import OutputExists, TransferError
 MANIFEST = ".organelle-fetch.jsonl"
 LOCK = ".organelle-fetch.lock"
 
+FLUSH_SECONDS = 0.1
+"""A kill loses the notes of so long. What they told of is there and counts by its size, like a file that was
+put there by hand; `--verify` gets it again, because nothing says what arrived."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One object that arrived: where from, and what it was."""
+    """One object that arrived: where from, and what it was, with the text of its `Digest`."""
 
     key: str
     bytes: int
     etag: str | None
-    md5: str
+    digest: str
     source: str
 
 
@@ -40,18 +45,43 @@ def read_manifest(folder: Path) -> dict[str, Arrived]:
     return noted
 
 
-def note(folder: Path, record: Arrived) -> None:
-    """Add a line; one write, so that lines of several threads do not mix."""
-    handle = os.open(folder / MANIFEST, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+class Notes:
+    """The manifest of `folder`, open for new lines; it is made with the first block that uses it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / MANIFEST
+        self._written = 0.0
+
+    def __enter__(self) -> Notes:
+        self._stream = self._file.open("a")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def add(self, record: Arrived) -> None:
+        """Add a line; it stands in the file after a tenth of a second, or with the next lines after it."""
+        fields = ", ".join([f'"{name}": {json.dumps(getattr(record, name))}' for name in Arrived.__slots__])
+        self._stream.write(f"\n{{{fields}}}")
+        if (now := time.monotonic()) > self._written + FLUSH_SECONDS:
+            self._stream.flush()
+            self._written = now
+
+
+def stamp(folder: Path) -> tuple[int, int] | None:
+    """Changes with every line of the manifest; None if there is none."""
     try:
-        os.write(handle, f"\n{json.dumps(asdict(record))}".encode())
-    finally:
-        os.close(handle)
+        state = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
 
 
 @contextmanager
-def sole_fetch(folder: Path) -> Iterator[None]:
+def sole_fetch(folder: Path) -> Iterator[bool]:
     """Hold the folder's lock, which ends with its process, so that the next run takes over after a kill.
+
+    Yields whether the run before was killed: it could not take its process id out of the lock.
 
     Raises:
         OutputExists: another fetch is at work; the message holds its process id.
@@ -74,7 +104,12 @@ def sole_fetch(folder: Path) -> Iterator[None]:
                 f"process {stream.read().strip() or 'unknown'} is fetching into {folder} now; "
                 "wait until it ends"
             ) from None
+        stream.seek(0)
+        was_killed = bool(stream.read())
         stream.truncate(0)
         stream.write(f"{os.getpid()}\n")
         stream.flush()
-        yield
+        try:
+            yield was_killed
+        finally:
+            stream.truncate(0)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from organelle.catalog import Catalog
-from organelle.errors import FileMissing, OutputExists, SettingsError, TransferError
-from organelle.fetch.manifest import Arrived, note, read_manifest, sole_fetch
+from organelle.errors import SettingsError, TransferError
+from organelle.fetch.digests import expected_digest, file_digest
+from organelle.fetch.landing import Landing, make_folder, sweep
+from organelle.fetch.manifest import Arrived, Notes, read_manifest, sole_fetch, stamp
 from organelle.fetch.plan import FetchPlan, plan_fetch
 from organelle.fetch.survey import FetchObject
 from organelle.progress import track
@@ -24,6 +24,10 @@ AccessMode = Literal["append", "overwrite"]
 
 SPARE_BYTES = 16 << 20
 """What stays free on the disk beside the data: folders and the manifest take room, too."""
+
+FEWEST_IN_A_ROW, ROUNDS_IN_A_ROW = 10, 4
+"""A source that failed so many objects one after the other, all attempts of each, is given up: at least 10,
+and 4 per worker. Else a network that is gone would be asked for every object of a long list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,42 +103,68 @@ def transfer(
     root = Path(destination)
     if plan.source.folder and root.resolve() == plan.source.folder.resolve():
         raise SettingsError(f"the destination {root} is the source itself; choose another folder")
-    if access_mode == "append" and not verify and not missing(plan, root):
-        return FetchReport(plan, 0, 0, len(plan.objects))
-    _require_place(root)
-    require_room(plan, root, access_mode)
-    _make_folder(root)
-    with sole_fetch(root):
-        todo = plan.objects if access_mode == "overwrite" else missing(plan, root, verify=verify)
-        _carry(plan.source, root, todo)
-    return FetchReport(plan, len(todo), sum(o.bytes for o in todo), len(plan.objects) - len(todo))
+    before = stamp(root)
+    objects = plan.objects
+    todo = objects if access_mode == "overwrite" else missing(plan, root, verify=verify)
+    if todo or access_mode == "overwrite":
+        _require_place(root)
+        _require_room(todo, root)
+        make_folder(root)
+        with sole_fetch(root) as was_killed:
+            if access_mode == "append" and stamp(root) != before:
+                todo = missing(plan, root, verify=verify)
+            if was_killed:
+                sweep(root)
+            _carry(plan.source, root, todo)
+    return FetchReport(plan, len(todo), sum(o.bytes for o in todo), len(objects) - len(todo))
 
 
 def missing(plan: FetchPlan, destination: Path, *, verify: bool = False) -> tuple[FetchObject, ...]:
     """The objects of `plan` that are not yet whole below `destination`.
 
     Size and, when both came from the same source, ETag must agree; with `verify` the bytes, too, with
-    the MD5 that they arrived with.
+    the digest that they arrived with.
     """
-    noted = read_manifest(destination)
+    if not destination.is_dir():
+        return plan.objects
+    noted, here = read_manifest(destination), set(os.listdir(destination))  # noqa: PTH208
 
     def is_there(item: FetchObject) -> bool:
-        place, record = destination / item.key, noted.get(item.key)
-        if not place.is_file() or place.stat().st_size != item.bytes:
+        record = noted.get(item.key)
+        if item.key.partition("/")[0] not in here or _size(destination, item) != item.bytes:
             return False
         if record and record.source == plan.source.url and item.etag != record.etag:
             return False
-        return not verify or _md5(place.read_bytes()) == _expected_md5(item, record)
+        return not verify or _is_unchanged(destination / item.key, item, record)
 
     return tuple(item for item in plan.objects if not is_there(item))
 
 
+def _is_unchanged(file: Path, item: FetchObject, record: Arrived | None) -> bool:
+    """Whether the bytes are those that arrived; not, if nothing says which those were."""
+    expected = expected_digest(item.etag) or (record.digest if record else None)
+    return file_digest(file, expected) == expected
+
+
+def _size(folder: Path, item: FetchObject) -> int:
+    """The size of the file that is there; -1 if there is none."""
+    try:
+        state = os.stat(f"{folder}/{item.key}")  # noqa: PTH116 half the time of a Path, for each of many
+    except OSError:
+        return -1
+    return state.st_size if stat.S_ISREG(state.st_mode) else -1
+
+
 def require_room(plan: FetchPlan, destination: Path, access_mode: AccessMode = "append") -> None:
     """Raise `TransferError` when the disk of `destination` has no room for what is missing there."""
-    todo = plan.objects if access_mode == "overwrite" else missing(plan, destination)
-    here = (destination / o.key for o in todo)
-    needed = sum(o.bytes for o in todo) - sum(p.stat().st_size for p in here if p.is_file()) + SPARE_BYTES
+    _require_room(plan.objects if access_mode == "overwrite" else missing(plan, destination), destination)
+
+
+def _require_room(todo: tuple[FetchObject, ...], destination: Path) -> None:
+    needed = sum(o.bytes for o in todo) + SPARE_BYTES
     free = shutil.disk_usage(_existing(destination)).free
+    if todo and needed > free:
+        needed -= sum(max(0, _size(destination, o)) for o in todo)
     if todo and needed > free:
         raise TransferError(
             f"{destination}: {needed / 1e9:.2f} GB are needed, but only {free / 1e9:.2f} GB are free; "
@@ -155,75 +185,24 @@ def _require_place(folder: Path) -> None:
 
 def _carry(source: Source, root: Path, todo: tuple[FetchObject, ...]) -> None:
     """Get every object, go on after those that cannot be got, and name them at the end."""
-    for left in root.glob(".fetch-*.part"):
-        shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", suffix=".part", dir=root) as scratch:
-        work = source.each(todo, lambda item: _try(source, item, root, Path(scratch)))
-        failed = [problem for problem in track(work, "fetch", total=len(todo)) if problem]
-    if failed:
-        raise TransferError(
-            f"{len(failed)} of {len(todo)} objects could not be fetched; the others are in {root}, "
-            "and the same line asks only for what is missing:\n" + "\n".join(failed)
-        )
-
-
-def _try(source: Source, item: FetchObject, root: Path, scratch: Path) -> str | None:
-    """Fetch one object; the reason if the source does not give it. Trouble with the disk is raised."""
-    try:
-        data, md5 = _download(source, item)
-    except FileMissing:
-        return f"{item.key}: vanished while it was fetched; plan again"
-    except TransferError as error:
-        return f"{item.key}: {error}"
-    place = root / item.key
-    part = scratch / _md5(item.key.encode())
-    _make_folder(place.parent)
-    try:
-        part.write_bytes(data)
-        part.replace(place)
-        note(root, Arrived(item.key, item.bytes, item.etag, md5, source.url))
-    except OSError as error:
-        raise TransferError(
-            f"{place} could not be written ({error.strerror}); what arrived before is whole and stays. "
-            "Make room or choose another folder, then run the same line again"
-        ) from error
-    return None
-
-
-def _download(source: Source, item: FetchObject) -> tuple[bytes, str]:
-    """Bytes and MD5 of an object, asked for again when they are not what the plan says."""
-    problem = ""
-    for attempt in range(1, source.retry.attempts + 1):
-        data, entry = source.get(item.key)
-        md5 = _md5(data)
-        expected = _plain_md5(item.etag)
-        if entry.etag != item.etag:
-            raise TransferError("it changed in the source after the plan was made; plan again")
-        if len(data) == item.bytes and expected in (None, md5):
-            return data, md5
-        problem = f"{len(data)} bytes with MD5 {md5}, expected {item.bytes} with {expected or 'any'}"
-        if attempt < source.retry.attempts:
-            source.retry.pause(attempt)
-    raise TransferError(f"what arrived is not what the source announced ({problem})")
-
-
-def _plain_md5(etag: str | None) -> str | None:
-    """The MD5 in an ETag, where the store has one: objects that were uploaded in parts have another."""
-    return etag if etag and re.fullmatch("[0-9a-f]{32}", etag) else None
-
-
-def _expected_md5(item: FetchObject, record: Arrived | None) -> str | None:
-    return _plain_md5(item.etag) or (record.md5 if record else None)
-
-
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise OutputExists(f"{path} cannot be a folder: a file stands there or above it") from error
-    except OSError as error:
-        raise TransferError(f"{path} cannot be made ({error.strerror}); choose another folder") from error
+    failed: list[str] = []
+    tried = in_a_row = 0
+    with Notes(root) as notes:
+        for result in track(source.as_done(todo, Landing(source, root).land), "fetch", total=len(todo)):
+            tried += 1
+            if isinstance(result, Arrived):
+                notes.add(result)
+                in_a_row = 0
+                continue
+            failed.append(result)
+            in_a_row += 1
+            if in_a_row >= max(FEWEST_IN_A_ROW, ROUNDS_IN_A_ROW * source.workers):
+                break
+    if not failed:
+        return
+    rest = len(todo) - tried
+    why = f" ({in_a_row} failed one after the other, so the other {rest} were not asked for)" if rest else ""
+    raise TransferError(
+        f"{len(failed)} of {len(todo)} objects could not be fetched{why}; what arrived is in {root}, "
+        "and the same line asks only for what is missing:\n" + "\n".join(failed)
+    )
