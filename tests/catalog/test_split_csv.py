@@ -11,14 +11,17 @@ from organelle.catalog import (
     Catalog,
     Crop,
     Dataset,
+    labels_folder,
     load_catalog,
     make_datasplit,
     missing_stores,
     read_datasplit,
+    split_place,
     write_datasplit,
 )
-from organelle.errors import CatalogError, SettingsError
+from organelle.errors import CatalogError, FileMissing, SettingsError
 from organelle.geometry import Grid
+from organelle.stores import as_place
 
 
 @pytest.fixture
@@ -27,7 +30,8 @@ def two() -> Catalog:
     crops = {
         n: Crop(n, "d1", Grid((8.0,) * 3, (500.0 * n, 0.0, 0.0), (10,) * 3), ("mito", "er")) for n in (1, 2)
     }
-    return Catalog("drawn", {"d1": Dataset("d1"), "d2": Dataset("d2")}, crops, {})
+    test = Crop(3, "d1", Grid((8.0,) * 3, (5000.0, 0.0, 0.0), (10,) * 3), ("mito",), is_test=True)
+    return Catalog("drawn", {"d1": Dataset("d1"), "d2": Dataset("d2")}, crops, {3: test})
 
 
 def test_a_table_of_windows_with_a_byte_order_mark_reads_the_same(two: Catalog, tmp_path: Path) -> None:
@@ -39,7 +43,9 @@ def test_a_table_of_windows_with_a_byte_order_mark_reads_the_same(two: Catalog, 
     assert read_datasplit(other, two) == split
 
 
-def test_stores_that_are_gone_do_not_matter_and_are_named(two: Catalog, tmp_path: Path) -> None:
+def test_stores_that_are_gone_do_not_matter_and_are_named_with_their_lines(
+    two: Catalog, tmp_path: Path
+) -> None:
     (tmp_path / "here.zarr").mkdir()
     table = tmp_path / "old.csv"
     table.write_text(
@@ -48,7 +54,7 @@ def test_stores_that_are_gone_do_not_matter_and_are_named(two: Catalog, tmp_path
     )
     split = read_datasplit(table, two)
     assert ([c.id for c in split.train], [c.id for c in split.validate]) == ([1], [2])
-    assert missing_stores(table) == ("/gone/d1.zarr",)
+    assert missing_stores(table, two) == {"/gone/d1.zarr": (1, 2)}
 
 
 def test_the_public_bucket_is_named_as_people_write_it(tmp_path: Path) -> None:
@@ -60,7 +66,7 @@ def test_the_public_bucket_is_named_as_people_write_it(tmp_path: Path) -> None:
     row = next(row for row in table.read_text().splitlines() if "/crop111/" in row)
     assert row.partition(",")[2] == f'"{store}","{em}","{store}","{labels}"'
     assert read_datasplit(table, challenge) == split
-    assert missing_stores(table) == ()
+    assert missing_stores(table, challenge) == {}
 
 
 def test_datasets_of_others_are_not_in_the_public_bucket(two: Catalog, tmp_path: Path) -> None:
@@ -69,6 +75,61 @@ def test_datasets_of_others_are_not_in_the_public_bucket(two: Catalog, tmp_path:
     assert not list(tmp_path.iterdir())
     table = write_datasplit(make_datasplit(two), "https://localhost/bucket/", tmp_path / "own.csv")
     assert '"https://localhost/bucket/d1/d1.zarr"' in table.read_text()
+
+
+def labelled(root: Path, catalog: Catalog, *numbers: int) -> Path:
+    """A folder that has the groups of labels of these crops."""
+    for number in numbers:
+        labels_folder(root, catalog.crop(number)).mkdir(parents=True)
+    return root
+
+
+def test_volumes_are_read_below_the_data_folder_or_where_the_table_says(two: Catalog, tmp_path: Path) -> None:
+    here, there = labelled(tmp_path / "here", two, 1, 2), labelled(tmp_path / "there", two, 1, 2)
+    table = write_datasplit(make_datasplit(two), there, tmp_path / "a.csv")
+    assert split_place(table, two, here) == here
+    assert split_place(table, two, tmp_path / "nowhere") == there
+    assert split_place(table, two, "s3://drawn/x") == as_place("s3://drawn/x")
+    for address in (
+        "s3://drawn/x?endpoint=http://localhost:9&region=eu-west-1",
+        "s3://drawn",
+        "http://localhost:9/x",
+    ):
+        table = write_datasplit(make_datasplit(two), address, tmp_path / "b.csv", overwrite=True)
+        assert split_place(table, two, tmp_path / "nowhere") == as_place(address)
+        assert split_place(table, two, here) == here
+        assert read_datasplit(table, two) == make_datasplit(two)
+
+
+def test_volumes_that_are_nowhere_are_listed_row_by_row(two: Catalog, tmp_path: Path) -> None:
+    there = labelled(tmp_path / "there", two, 1, 2)
+    table = write_datasplit(make_datasplit(two), there, tmp_path / "a.csv")
+    labels_folder(there, two.crop(2)).rmdir()
+    with pytest.raises(FileMissing, match="the volumes of 2 of its 2 rows are not here") as told:
+        split_place(table, two, tmp_path / "nowhere")
+    assert '"csc fetch-data --crops 1,2 --dest' in str(told.value)
+    assert "a.csv, line 2: crop" in str(told.value)
+    # A folder with some of the crops is taken at its word: the others are missing, wherever rows point.
+    with pytest.raises(FileMissing, match=r"1 of its 2 rows .*\n.*crop 2 is not below .*there") as told:
+        split_place(table, two, there)
+    assert "which does not exist" not in str(told.value)
+    rows = table.read_text().replace(str(there), "/gone")
+    table.write_text(rows)
+    with pytest.raises(FileMissing, match=r"the row names /gone/d1/d1\.zarr, which does not exist"):
+        split_place(table, two, tmp_path / "nowhere")
+
+
+def test_rows_that_name_several_places_or_no_layout_are_no_place(two: Catalog, tmp_path: Path) -> None:
+    labels = "recon-1/labels/groundtruth/crop{}/[er]"
+    table = tmp_path / "mixed.csv"
+    for stores in (
+        ("s3://a/d1/d1.zarr", "s3://b/d1/d1.zarr"),
+        ("gs://a/d1/d1.zarr",) * 2,
+        ("s3://a/d1.zarr",) * 2,
+    ):
+        table.write_text("".join(f'train,{s},em,{s},"{labels.format(n)}"\n' for n, s in enumerate(stores, 1)))
+        with pytest.raises(FileMissing, match="by --data"):
+            split_place(table, two, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +142,7 @@ def test_datasets_of_others_are_not_in_the_public_bucket(two: Catalog, tmp_path:
             b"train,a,b,c,crop1/[er,mito]\n",
             "6 columns, expected 5 with commas between and the last in quotes",
         ),
+        (b"train,a,b,c,crop3/[er]\n", "crop 3 is a test crop"),
         (b"train,a,b,x/d2/d2.zarr,crop1/[er]\n", "crop 1 is of d1, but its labels are said to be in x/d2"),
     ],
 )

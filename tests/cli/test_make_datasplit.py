@@ -88,8 +88,9 @@ def test_a_split_of_another_machine_is_taken_over(csc: Csc) -> None:
     rows = Path("new.csv").read_text()
     assert "/old/disk" not in rows
     assert rows.count("s3://janelia-cosem-datasets/") == 6
-    assert "note: old.csv names /old/disk/" in out
-    assert "does not exist here" in out
+    assert "does not exist here (old.csv, line" in out
+    assert "note: /old/disk/" in out
+    assert "volumes are looked for below --data" in out
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ from organelle.catalog.listing import (
 )
 from organelle.catalog.records import Catalog, Crop, Dataset
 from organelle.catalog.split import Datasplit, make_datasplit, make_folds
-from organelle.catalog.split_csv import missing_stores, read_datasplit, write_datasplit
+from organelle.catalog.split_csv import read_datasplit, write_datasplit
+from organelle.catalog.split_places import missing_stores, split_place
 from organelle.catalog.split_summary import (
     Holding,
     class_holdings,
@@ -70,6 +71,7 @@ __all__ = [
     "public_em_url",
     "read_datasplit",
     "split_notes",
+    "split_place",
     "write_datasplit",
     "write_tables",
 ]

@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from organelle.catalog.layout import PUBLIC_S3, em_folder, labels_folder, public_em_url
@@ -42,6 +43,24 @@ def write_datasplit(
     return Path(path)
 
 
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One row of the table of a split, understood.
+
+    Attributes:
+        line: Where it ends in the file, counted from 1.
+        usage: `train` or `validate`.
+        classes: Those that it names.
+        stores: Of the EM and of the labels, as they are written.
+    """
+
+    line: int
+    usage: str
+    crop: Crop
+    classes: tuple[str, ...]
+    stores: tuple[str, str]
+
+
 def read_datasplit(path: Path | str, catalog: Catalog) -> Datasplit:
     """Read the table of a split; its crops are looked up in `catalog`, wherever its stores lie.
 
@@ -53,34 +72,29 @@ def read_datasplit(path: Path | str, catalog: Catalog) -> Datasplit:
         FileMissing: there is no such file.
         CatalogError: all rows that cannot be understood, each with its line.
     """
-    sides: dict[str, dict[int, Crop]] = {"train": {}, "validate": {}}
-    classes: set[str] = set()
+    rows = read_rows(path, catalog)
+    chosen = {row.crop.id: row.crop for side in ("train", "validate") for row in rows if row.usage == side}
+    held_out = {row.crop.id for row in rows if row.usage == "validate"}
+    classes = sort_classes(name for row in rows for name in row.classes)
+    return split_of(catalog, tuple(chosen.values()), held_out, classes)
+
+
+def read_rows(path: Path | str, catalog: Catalog) -> tuple[SplitRow, ...]:
+    """The rows of a table, at least one, in their order; errors are those of `read_datasplit`."""
+    rows: list[SplitRow] = []
     problems: list[str] = []
     for line, row in _lines(Path(path)):
         try:
-            usage, crop, names = _parse_row(row, catalog)
+            rows.append(_parse_row(line, row, catalog))
         except (CatalogError, NotFound) as error:
             problems.append(f"{path}, line {line}: {error}")
-            continue
-        sides[usage][crop.id] = crop
-        classes.update(names)
-    both = sorted(sides["train"].keys() & sides["validate"].keys())
-    problems += [f"{path}: crop {number} stands on both sides" for number in both]
-    if not problems and not (sides["train"] or sides["validate"]):
+    sides = [{row.crop.id for row in rows if row.usage == side} for side in ("train", "validate")]
+    problems += [f"{path}: crop {number} stands on both sides" for number in sorted(sides[0] & sides[1])]
+    if not problems and not rows:
         problems.append(f"{path} holds no rows")
     if problems:
         raise CatalogError("\n".join(problems))
-    chosen = [*sides["train"].values(), *sides["validate"].values()]
-    return split_of(catalog, chosen, set(sides["validate"]), sort_classes(classes))
-
-
-def missing_stores(path: Path | str) -> tuple[str, ...]:
-    """Stores that the table names and that do not exist here, each once; addresses are not looked up.
-
-    Raises as `read_datasplit` does for files that are no table.
-    """
-    named = dict.fromkeys(row[i].strip() for _, row in _lines(Path(path)) for i in (1, 3) if len(row) > i)
-    return tuple(store for store in named if "://" not in store and not Path(store).exists())
+    return tuple(rows)
 
 
 def _require_public(split: Datasplit) -> None:
@@ -115,7 +129,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             raise CatalogError(f"{path} is not a CSV table in UTF-8: {error}") from error
 
 
-def _parse_row(row: list[str], catalog: Catalog) -> tuple[str, Crop, list[str]]:
+def _parse_row(line: int, row: list[str], catalog: Catalog) -> SplitRow:
     if len(row) != 5:
         raise CatalogError(
             f"{len(row)} columns, expected 5 with commas between and the last in quotes "
@@ -126,10 +140,13 @@ def _parse_row(row: list[str], catalog: Catalog) -> tuple[str, Crop, list[str]]:
         raise CatalogError(f'usage {usage!r} is neither "train" nor "validate"')
     number, names = _parse_labels(row[4])
     crop = catalog.crop(number)
-    dataset = re.search(r"(?:^|/)([^/]+)\.zarr/?$", row[3].strip().replace("\\", "/"))
+    if crop.is_test:
+        raise CatalogError(f"crop {number} is a test crop: its truth is hidden, so it can be on no side")
+    store = row[3].partition("?")[0].strip().replace("\\", "/")
+    dataset = re.search(r"(?:^|/)([^/]+)\.zarr/?$", store)
     if dataset and dataset[1] in catalog.datasets and dataset[1] != crop.dataset:
         raise CatalogError(f"crop {number} is of {crop.dataset}, but its labels are said to be in {row[3]}")
-    return usage, crop, names
+    return SplitRow(line, usage, crop, tuple(names), (row[1].strip(), row[3].strip()))
 
 
 def _parse_labels(text: str) -> tuple[int, list[str]]:

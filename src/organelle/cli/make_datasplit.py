@@ -10,7 +10,7 @@ import typer
 from organelle.cli._options import DATA, CatalogFolder, DataPlace, Overwrite, names, open_catalog, voxel_size
 
 if TYPE_CHECKING:
-    from organelle.catalog import Datasplit
+    from organelle.catalog import Catalog, Datasplit
     from organelle.stores import Place
 
 
@@ -111,7 +111,7 @@ def make_datasplit(
         splits = {0: make_datasplit(known, validate_ratio=ratio, hold_out=away, **taken, **drawn)}
     _write(splits, PUBLIC_S3 if use_s3 else data, csv_path, overwrite=overwrite, quiet=quiet)
     if from_csv is not None:
-        _tell_missing(from_csv)
+        _tell_missing(from_csv, known)
 
 
 def _write(
@@ -177,17 +177,20 @@ def _require_absent(option: str, others: dict[str, object]) -> None:
         raise SettingsError(f"{option} leaves nothing to choose for {', '.join(given)}; keep one of them")
 
 
-def _tell_missing(path: Path) -> None:
+def _tell_missing(path: Path, catalog: Catalog) -> None:
     """Say that stores are gone, which harms nobody: rows are understood by crop number and classes."""
     from organelle.catalog import missing_stores
 
-    gone = missing_stores(path)
+    gone = missing_stores(path, catalog)
+    for store, lines in gone.items():
+        typer.echo(f"note: {store} does not exist here ({path}, {_lines(lines)})")
     if gone:
-        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-        typer.echo(
-            f"note: {path} names {gone[0]}{more}, which does not exist here; crops and classes were taken "
-            "over, volumes are looked for below --data"
-        )
+        typer.echo("note: crops and classes were taken over; volumes are looked for below --data")
+
+
+def _lines(numbers: tuple[int, ...], most: int = 8) -> str:
+    told = ", ".join(map(str, numbers[:most]))
+    return f"line{'s' if len(numbers) > 1 else ''} {told}{' ...' if len(numbers) > most else ''}"
 
 
 def _forced(both: bool, train: bool, validate: bool) -> Literal["both", "train", "validate"] | None:

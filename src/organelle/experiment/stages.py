@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from organelle.catalog import Catalog
+from organelle.catalog import Catalog, split_place
 from organelle.errors import SettingsError
 from organelle.experiment.crops import datasplit
 from organelle.experiment.settings import Experiment
@@ -28,13 +28,17 @@ def run_folder(experiment: Experiment, work: Path | str) -> Path:
 def train_experiment(
     experiment: Experiment, catalog: Catalog, *, data: Place | str, work: Path | str, overwrite: bool = False
 ) -> TrainReport:
-    """Train the experiment's network; a run that was interrupted goes on, a finished one is left as it is."""
+    """Train the experiment's network; a run that was interrupted goes on, a finished one is left as it is.
+
+    Volumes are read below `data`. When it holds none of the crops of the experiment's table of a split,
+    they are read where the table says, as by `organelle.catalog.split_place`, whose errors this raises.
+    """
     from organelle.train import train
 
-    split = datasplit(experiment, catalog)
+    split, table = datasplit(experiment, catalog), experiment.data.datasplit
     return train(
         experiment.model,
-        data=data,
+        data=split_place(table, catalog, data) if table else data,
         run=run_folder(experiment, work),
         train_crops=split.train,
         validate_crops=split.validate,
