@@ -86,8 +86,11 @@ def load_experiment(path: Path | str) -> Experiment:
         SettingsError: all problems at once; an unknown key names the nearest known one.
     """
     experiment = parse_settings(Experiment, read_toml(path), str(path))
-    split = experiment.data.datasplit
-    if split is None:
-        return experiment
-    data = experiment.data.model_copy(update={"datasplit": Path(path).parent / split})
-    return experiment.model_copy(update={"data": data})
+    split, start = experiment.data.datasplit, experiment.model.start_from
+    if split is not None:
+        data = experiment.data.model_copy(update={"datasplit": Path(path).parent / split})
+        experiment = experiment.model_copy(update={"data": data})
+    if start is not None:
+        model = experiment.model.model_copy(update={"start_from": Path(path).parent / start})
+        experiment = experiment.model_copy(update={"model": model})
+    return experiment

@@ -24,6 +24,7 @@ from organelle.models.registry import dimensions_of, network_names, options_of
 from organelle.models.segresnet import SegResNetOptions
 from organelle.models.spec import ModelSettings, ModelSpec
 from organelle.models.swinunetr import SwinUNETROptions
+from organelle.models.transfer import Transfer, transfer_weights
 from organelle.models.unets import ResUNetOptions, UNetOptions
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ResUNetOptions",
     "SegResNetOptions",
     "SwinUNETROptions",
+    "Transfer",
     "UNetOptions",
     "build_network",
     "checkpoint_hash",
@@ -56,4 +58,5 @@ __all__ = [
     "restore_network",
     "save_checkpoint",
     "supervised_outputs",
+    "transfer_weights",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -30,6 +31,10 @@ class ModelSettings(Settings):
     """What the network sees at once; one axis of size 1 makes it a 2D network on planes across that axis."""
     stride: Voxels = Field(default_factory=lambda given: _three_quarters(given["patch_shape"]))
     """Step of the patch grid in prediction; three quarters of the patch let the rims overlap."""
+
+    start_from: Path | None = None
+    """Checkpoint whose weights training starts from, relative to the experiment's file: of the same network,
+    for the same or other classes. Classes that it knows keep their last layer; all others start afresh."""
 
     @field_validator("classes")
     @classmethod
@@ -90,8 +95,10 @@ class ModelSettings(Settings):
         return tuple(n for axis, n in enumerate(self.patch_shape) if axis != self.flat_axis)
 
     def with_normalisation(self, normalisation: Normalisation) -> ModelSpec:
-        """The complete spec, once the training crops' grey values are known."""
-        return ModelSpec.model_validate({**self.model_dump(), "normalisation": normalisation})
+        """The complete spec, once the training crops' grey values are known; where it started is left out."""
+        return ModelSpec.model_validate(
+            {**self.model_dump(exclude={"start_from"}), "normalisation": normalisation}
+        )
 
 
 class ModelSpec(ModelSettings):

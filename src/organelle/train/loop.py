@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import torch
 
 from organelle.catalog import Crop
 from organelle.errors import CheckpointError, FileMissing
+from organelle.files import write_json
 from organelle.models import (
+    Checkpoint,
     ModelSettings,
     ModelSpec,
     build_network,
@@ -23,6 +25,7 @@ from organelle.models import (
     load_checkpoint,
     load_weights,
     save_checkpoint,
+    transfer_weights,
 )
 from organelle.progress import track
 from organelle.sampling import (
@@ -98,12 +101,15 @@ def train(
         finished = _finished(folder, settings)
         if finished:
             return finished
+        start = _start(model, folder)
         crops = load_crops(data, train_crops, model, sampling)
         require_known_classes(crops)
         spec = model.with_normalisation(em_statistics(crops))
         places = _held_out(data, validate_crops, spec, sampling, settings)
         learner = Learner(spec, settings, class_frequencies(crops), folder.record["precision"])
         begun = _take_up(learner, folder)
+        if start:
+            _take_over(learner, start, folder)
         _learn(learner, crops, places, sampling, folder)
         return TrainReport(folder.path, folder.best, learner.step, begun, _judged(learner.best))
 
@@ -190,6 +196,20 @@ def _finished(folder: RunFolder, settings: TrainSettings) -> TrainReport | None:
 
 def _judged(best: float) -> float | None:
     return best if math.isfinite(best) else None
+
+
+def _start(model: ModelSettings, folder: RunFolder) -> Checkpoint | None:
+    """What a new run starts from; None without `start_from`, or where the run itself has a state."""
+    if model.start_from is None or folder.last.is_file():
+        return None
+    return load_checkpoint(model.start_from)
+
+
+def _take_over(learner: Learner, start: Checkpoint, folder: RunFolder) -> None:
+    """Begin with the weights of `start`, as far as they fit, and note what was taken."""
+    found = transfer_weights(start, learner.network, learner.spec)
+    learner.averaged = {name: value.clone() for name, value in learner.network.state_dict().items()}
+    write_json(folder.path / "start.json", asdict(found), overwrite=True)
 
 
 def _take_up(learner: Learner, folder: RunFolder) -> int:

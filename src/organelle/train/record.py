@@ -3,6 +3,7 @@
 ::
 
     {run}/run.json            settings, crops, versions: what makes a run the same run
+    {run}/start.json          with `start_from`: what was copied, what is new
     {run}/last.ckpt           the newest complete state
     {run}/best.ckpt           the state that validated best
     {run}/steps.csv           step, loss, learning rate
