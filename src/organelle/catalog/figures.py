@@ -52,7 +52,7 @@ def crops_figure(catalog: Catalog) -> Any:
 
 def voxels_figure(catalog: Catalog) -> Any:
     """Voxels of the training crops that annotate each class, and of each dataset."""
-    return _totals(_table(catalog, _voxels), _per_dataset(catalog, _voxels), "voxels annotated")
+    return _totals(_table(catalog, _voxels), _per_dataset(catalog, _voxels), "voxels annotated, 1 G = 10⁹")
 
 
 def crops_map(catalog: Catalog) -> Any:
@@ -89,7 +89,8 @@ def crop_sizes_figure(catalog: Catalog) -> Any:
         for is_test, colour, marker, lift in ((False, BLUE, "o", -0.15), (True, ORANGE, "D", 0.15)):
             crops = [c for c in catalog.crops.values() if c.dataset == name and c.is_test is is_test]
             heights = [row + lift] * len(crops)
-            axes.scatter([volume_um3(c) for c in crops], heights, 14, colour, marker=marker, alpha=0.5, lw=0)
+            axes.scatter([volume_um3(c) for c in crops], heights, 14, colour, marker=marker, alpha=0.65, lw=0)
+    axes.xaxis.set_major_formatter("{x:,g}")
     _legend(axes, {"training": (BLUE, "o"), "test": (ORANGE, "D")})
     return axes.figure
 
@@ -169,6 +170,7 @@ def _totals(table: Table, datasets: Mapping[str, int], unit: str) -> Any:
             axes.set_xlim(min(n for _, n in ordered) / 2, max(n for _, n in ordered) * 2)
         else:
             axes.set_xlim(0, max(n for _, n in ordered) * 1.05)
+        axes.xaxis.set_major_formatter(_short_numbers())
         axes.grid(axis="x", color="#dddddd", lw=0.5)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -182,17 +184,30 @@ def _heat_map(table: Table, unit: str, write: Callable[[int], str], *, log: bool
     most = max(table.values())
     norm = LogNorm(min(n for n in table.values() if n), most * 1.01) if log else PowerNorm(0.5, 0, most)
     figure, axes = _figure(1.6 + 0.27 * len(datasets), 1.6 + 0.15 * len(classes))
-    image = axes.imshow(values, cmap="cividis_r", norm=norm, aspect="auto")
+    image = axes.imshow(values, cmap=_light_blues(), norm=norm, aspect="auto")
     axes.set_xticks(range(len(datasets)), datasets, rotation=90)
     axes.set_yticks(range(len(classes)), classes)
     axes.tick_params(length=0)
     for (name, dataset), count in table.items():
-        dark = count and norm(count) > 0.55
         place = (datasets.index(dataset), classes.index(name))
-        text = write(count) if count else "·"
-        axes.text(*place, text, ha="center", va="center", size=4.5, color="white" if dark else "black")
-    figure.colorbar(image, label=unit, shrink=0.4, aspect=25, pad=0.01)
+        axes.text(*place, write(count) if count else "·", ha="center", va="center", size=5.2)
+    figure.colorbar(image, label=unit, shrink=0.4, aspect=25, pad=0.01, format=_short_numbers())
     return figure
+
+
+def _light_blues() -> Any:
+    """From white to a blue on which black is read well on paper, in grey too (contrast 6 to 1 or better)."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["Blues"]([0.02 + 0.6 * i / 255 for i in range(256)]))
+
+
+def _short_numbers() -> Any:
+    """Writes 10000000000 as 10 G."""
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter(sep=" ")
 
 
 def _named(catalog: Catalog) -> list[str]:
