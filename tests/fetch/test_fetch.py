@@ -9,7 +9,7 @@ from drawn_bucket import CATALOG, CROPS, tree
 
 from organelle.catalog import em_path, label_path, load_catalog
 from organelle.errors import CropNotFound, EMMissing, FileMissing, OutputExists, SettingsError, TransferError
-from organelle.fetch import FetchPlan, fetch_data, plan_fetch, transfer
+from organelle.fetch import FetchPlan, Padding, fetch_data, plan_fetch, read_padding, transfer
 from organelle.geometry import Box
 from organelle.volumes import open_multiscale
 
@@ -41,6 +41,39 @@ def test_padding_reaches_equally_far_at_every_level(bucket: Path) -> None:
     assert along_z(7) == [{"0", "1"}, {"0"}]
     assert along_z(23) == [{"0", "1", "2"}, {"0", "1"}]
     assert along_z(1000) == [set("0123"), {"0", "1"}]
+
+
+def test_padding_in_nm_reaches_as_far_as_the_voxels_that_fill_it(bucket: Path) -> None:
+    def objects(**padding: float) -> object:
+        return plan_fetch(bucket, CATALOG, [1], **padding).objects  # type: ignore[arg-type]
+
+    assert objects(padding_nm=48.0) == objects() != objects(padding_nm=49.0)
+    crop1 = plan_fetch(bucket, CATALOG, [1], padding_nm=56.0)
+    assert crop1.objects == plan_fetch(bucket, CATALOG, [1], padding_voxels=7).objects
+    assert chunks_of(plan_fetch(bucket, CATALOG, [2], padding_nm=16), "s1") == chunks_of(
+        plan_fetch(bucket, CATALOG, [2], padding_voxels=1), "s1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "padding"),
+    [
+        ("64", Padding(64)),
+        ("0", Padding()),
+        ("500nm", Padding(nm=500.0)),
+        (" 12.5 nm ", Padding(nm=12.5)),
+        ("3 voxels", Padding(3)),
+    ],
+)
+def test_padding_is_read_with_its_unit(text: str, padding: Padding) -> None:
+    assert read_padding(text) == padding
+    assert bool(padding) == (text != "0")
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "64 px", "", "nm", "1e3nm", "500 um"])
+def test_other_padding_is_refused_with_both_forms_shown(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"neither a number of voxels \(64\) nor of nanometres \(500nm\)"):
+        read_padding(text)
 
 
 def test_sizes_are_those_of_the_files_each_counted_once(bucket: Path) -> None:

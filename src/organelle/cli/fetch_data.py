@@ -29,8 +29,8 @@ def fetch_data(
         Path, typer.Option("--dest", "-d", help="Folder that receives the volumes.")
     ] = DATA,
     raw_padding: Annotated[
-        int, typer.Option("--raw-padding", "-p", min=0, help="EM around each crop, in voxels.")
-    ] = 0,
+        str, typer.Option("--raw-padding", "-p", help="EM around each crop, in voxels (64) or nm (500nm).")
+    ] = "0",
     access_mode: Annotated[
         Literal["append", "overwrite"],
         typer.Option("--access-mode", "-m", help="Keep files that are there, or copy them again."),
@@ -61,9 +61,9 @@ def fetch_data(
     """Copy crops: their labels, and the EM around them."""
     from organelle.catalog import PUBLIC_S3
     from organelle.errors import SettingsError
-    from organelle.fetch import bound_fetch, open_source, plan_fetch, transfer
+    from organelle.fetch import bound_fetch, open_source, plan_fetch, read_padding, transfer
 
-    wanted = names(classes)
+    wanted, padding = names(classes), read_padding(raw_padding)
     if offline:
         if not dry_run:
             raise SettingsError("--offline only tells bounds; type it with --dry-run")
@@ -71,7 +71,8 @@ def fetch_data(
             bound_fetch(
                 open_catalog(catalog),
                 crops,
-                padding_voxels=raw_padding,
+                padding_voxels=padding.voxels,
+                padding_nm=padding.nm,
                 all_resolutions=fetch_all_em_resolutions,
                 classes=wanted,
             )
@@ -81,7 +82,8 @@ def fetch_data(
         open_source(source or PUBLIC_S3, endpoint=endpoint, region=region, workers=workers),
         open_catalog(catalog),
         crops,
-        padding_voxels=raw_padding,
+        padding_voxels=padding.voxels,
+        padding_nm=padding.nm,
         all_resolutions=fetch_all_em_resolutions,
         classes=wanted,
     )

@@ -2,6 +2,7 @@
 
 from organelle.fetch.bounds import CropBound, bound_fetch
 from organelle.fetch.moving import FetchReport, fetch_data, require_room, transfer
+from organelle.fetch.padding import Padding, read_padding
 from organelle.fetch.plan import CropPlan, FetchPlan, plan_fetch
 from organelle.fetch.speed import Speed, speedtest
 from organelle.fetch.survey import FetchObject
@@ -13,6 +14,7 @@ __all__ = [
     "FetchObject",
     "FetchPlan",
     "FetchReport",
+    "Padding",
     "Retry",
     "Source",
     "Speed",
@@ -20,6 +22,7 @@ __all__ = [
     "fetch_data",
     "open_source",
     "plan_fetch",
+    "read_padding",
     "require_room",
     "speedtest",
     "transfer",

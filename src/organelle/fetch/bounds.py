@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from organelle.catalog import Catalog, Crop
 from organelle.classes import Kind, kind_of, sort_classes
 from organelle.errors import SettingsError
+from organelle.fetch.padding import Padding
 from organelle.geometry import Nm, Voxels
 
 EM_CHUNKS: Voxels = (128, 128, 128)
@@ -36,6 +37,7 @@ def bound_fetch(
     crops: str | int | Iterable[str | int] = "all",
     *,
     padding_voxels: int = 0,
+    padding_nm: float = 0.0,
     all_resolutions: bool = False,
     classes: Iterable[str] | None = None,
     em_chunks: Voxels = EM_CHUNKS,
@@ -48,13 +50,12 @@ def bound_fetch(
     Raises:
         SettingsError: the padding is negative, or the table lacks voxel size or extent of the EM.
     """
-    if padding_voxels < 0:
-        raise SettingsError(f"the padding must be at least 0 voxels, not {padding_voxels}")
+    padding = Padding(padding_voxels, padding_nm)
     wanted = None if classes is None else sort_classes(classes)
     bounds = []
     for crop in catalog.select(crops):
         sizes = list(_level_sizes(catalog, crop, em_chunks, all_resolutions=all_resolutions))
-        reach = [padding_voxels * v for v in sizes[0]]
+        reach = padding.reach_nm(sizes[0])
         names = [] if crop.is_test else [n for n in crop.classes if wanted is None or n in wanted]
         em = sum(_em_bytes(crop, size, reach, em_chunks) for size in sizes)
         labels = sum(LABEL_BYTES[kind_of(n)] for n in names) * _label_voxels(crop, label_chunks)

@@ -54,6 +54,7 @@ def fetch_data(
     *,
     access_mode: AccessMode = "append",
     padding_voxels: int = 0,
+    padding_nm: float = 0.0,
     all_resolutions: bool = False,
     classes: Iterable[str] | None = None,
     verify: bool = False,
@@ -67,6 +68,7 @@ def fetch_data(
         catalog,
         crops,
         padding_voxels=padding_voxels,
+        padding_nm=padding_nm,
         all_resolutions=all_resolutions,
         classes=classes,
     )

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from organelle.catalog import Catalog, Crop, em_folder, label_path, labels_folder
 from organelle.classes import sort_classes
-from organelle.errors import EMMissing, FileMissing, NotFound, OrganelleError, SettingsError
+from organelle.errors import EMMissing, FileMissing, NotFound, OrganelleError
+from organelle.fetch.padding import Padding
 from organelle.fetch.survey import METADATA_FILES, FetchObject, Survey
-from organelle.geometry import Box
+from organelle.geometry import Box, Nm
 from organelle.stores import Source, open_source, require_here
 from organelle.volumes import Multiscale, Volume, open_multiscale
 
@@ -84,6 +85,7 @@ def plan_fetch(
     crops: str | int | Iterable[str | int] = "all",
     *,
     padding_voxels: int = 0,
+    padding_nm: float = 0.0,
     all_resolutions: bool = False,
     classes: Iterable[str] | None = None,
 ) -> FetchPlan:
@@ -98,6 +100,7 @@ def plan_fetch(
         crops: As `Catalog.select` takes them.
         padding_voxels: EM around the crop, in voxels of the finest EM level that is taken; the same
             distance in nm at all levels.
+        padding_nm: The same in nanometres; both add up.
         all_resolutions: Take the EM levels that are finer than the labels too.
         classes: Only the labels of these classes (default: all that are annotated).
 
@@ -109,13 +112,12 @@ def plan_fetch(
         SettingsError: the padding is negative, or the source is a URL of an unknown kind.
     """
     bucket = source if isinstance(source, Source) else open_source(source)
-    if padding_voxels < 0:
-        raise SettingsError(f"the padding must be at least 0 voxels, not {padding_voxels}")
+    padding = Padding(padding_voxels, padding_nm)
     wanted = None if classes is None else sort_classes(classes)
     chosen = tuple(catalog.select(crops))
     with tempfile.TemporaryDirectory(prefix="organelle-plan-") as scratch:
         try:
-            planning = _Planning(Survey(bucket, Path(scratch)), padding_voxels, all_resolutions, wanted)
+            planning = _Planning(Survey(bucket, Path(scratch)), padding, all_resolutions, wanted)
             return FetchPlan(bucket, planning.crops(chosen))
         except OrganelleError as error:
             raise type(error)(str(error).replace(scratch, bucket.url)) from error
@@ -126,7 +128,7 @@ class _Planning:
     """The plan in the making: `survey.root` holds the metadata of the source, and nothing else."""
 
     survey: Survey
-    padding: int
+    padding: Padding
     all_resolutions: bool
     classes: tuple[str, ...] | None
 
@@ -198,21 +200,19 @@ class _Planning:
             em=(*em, *self.survey.metadata(nodes)),
             labels=(*self.survey.metadata(images), *labels),
             absent=tuple(map(self.survey.key, self.survey.missing(chunks))),
-            is_cut=not levels[0].grid.box.contains(_box(crop, levels[0], _reach(levels, self.padding))),
+            is_cut=not levels[0].grid.box.contains(
+                _box(crop, levels[0], self.padding.reach_nm(levels[0].grid.voxel_size_nm))
+            ),
             labels_absent=len(self.survey.missing(stored)),
         )
 
 
-def _em_chunks(crop: Crop, levels: tuple[Volume, ...], padding: int) -> Iterator[Path]:
+def _em_chunks(crop: Crop, levels: tuple[Volume, ...], padding: Padding) -> Iterator[Path]:
+    reach = padding.reach_nm(levels[0].grid.voxel_size_nm)
     for level in levels:
-        yield from map(require_here, level.files(_box(crop, level, _reach(levels, padding))))
+        yield from map(require_here, level.files(_box(crop, level, reach)))
 
 
-def _reach(levels: tuple[Volume, ...], padding: int) -> list[float]:
-    """The padding in nm per axis."""
-    return [padding * size for size in levels[0].grid.voxel_size_nm]
-
-
-def _box(crop: Crop, level: Volume, reach_nm: list[float]) -> Box:
+def _box(crop: Crop, level: Volume, reach_nm: Nm) -> Box:
     """What a crop and `reach_nm` around it touch of a level."""
     return level.grid.box_of(crop.extent.grow(reach_nm), snap="outer")
