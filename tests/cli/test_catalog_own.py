@@ -1,4 +1,4 @@
-"""`csc catalog inspect` through the door."""
+"""`csc catalog inspect`, `import` and `register` through the door."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from organelle.classes import Kind
 from organelle.cli import main
 from organelle.geometry import Grid
-from organelle.volumes import write_multiscale
+from organelle.volumes import open_multiscale, write_multiscale
 
 Csc = Callable[..., tuple[int, str, str]]
 GRID = Grid((8, 8, 8), (4, 4, 4), (16, 24, 32))
@@ -50,3 +50,39 @@ def test_inspect_ends_with_status_1_when_nothing_can_use_it(csc: Csc, tmp_path: 
     assert status == 1
     assert "[not-zarr]" in out
     assert out.endswith("not usable as it is\n")
+
+
+def test_import_plans_first_and_then_does_it(csc: Csc, tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(tmp_path / "stack.tif", ARRAY, photometric="minisblack")
+    status, _, told = csc("catalog", "import", tmp_path / "stack.tif", tmp_path / "em")
+    assert status == 1
+    assert "--voxel-size 8,4,4" in told
+    words = ["catalog", "import", tmp_path / "stack.tif", tmp_path / "em", "--voxel-size", "8,4,4",
+             "--offset", "-4,0,2.5", "--chunks", "8,16,16", "--levels", "2"]  # fmt: skip
+    status, out, _ = csc(*words, "--dry-run")
+    assert status == 0
+    assert "16 x 24 x 32 voxels (z, y, x) of uint8" in out
+    assert not (tmp_path / "em").exists()
+    assert csc(*words)[0] == 0
+    image = open_multiscale(tmp_path / "em")
+    assert image.levels[0].grid == Grid((8, 4, 4), (-4, 0, 2.5), GRID.shape)
+    assert (image.levels[0].chunks, len(image.levels)) == ((8, 16, 16), 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--chunks", "8,8"),
+        ("--chunks", "-1"),
+        ("--offset", "here"),
+        ("--to-uint8", "low,high"),
+        ("--to-uint8", "5"),
+    ],
+)
+def test_import_explains_options_that_it_cannot_use(
+    csc: Csc, tmp_path: Path, option: str, value: str
+) -> None:
+    status, _, told = csc("catalog", "import", tmp_path / "stack.tif", tmp_path / "em", option, value)
+    assert status == 1
+    assert f"{option} '{value}' is not" in told

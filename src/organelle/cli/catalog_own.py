@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
+
+from organelle.cli._options import Overwrite, names, voxel_size
 
 Place = Annotated[
     str,
@@ -33,3 +36,113 @@ def inspect(
         typer.echo(inspection_text(found))
     if not found.is_usable:
         raise typer.Exit(1)
+
+
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="TIFF file, folder of TIFF slices, MRC, HDF5 or N5."),
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="The image that will stand there.")],
+    voxel_size_nm: Annotated[
+        str | None,
+        typer.Option("--voxel-size", help="z,y,x in nm, or one number. Default: as the file says."),
+    ] = None,
+    offset: Annotated[
+        str | None, typer.Option("--offset", help="Centre of the first voxel, z,y,x in nm. Default: 0,0,0.")
+    ] = None,
+    array: Annotated[
+        str | None, typer.Option("--array", help="Which array of HDF5 or N5; which series of TIFF.")
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Values are labels or ids: never mix them in coarser levels.")
+    ] = False,
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", help="Type to store; every value must fit. Default: the file's.")
+    ] = None,
+    to_uint8: Annotated[
+        str | None,
+        typer.Option("--to-uint8", help="LOW,HIGH: the values that become 0 and 255; auto: measure them."),
+    ] = None,
+    chunks: Annotated[str, typer.Option("--chunks", help="Shape of the stored chunks, z,y,x.")] = "64,64,64",
+    levels: Annotated[
+        int | None, typer.Option("--levels", min=1, max=16, help="Default: until no axis exceeds 256 voxels.")
+    ] = None,
+    memory: Annotated[int, typer.Option("--memory", min=1, help="MiB for voxels under way.")] = 256,
+    repeat_missing: Annotated[
+        bool, typer.Option("--repeat-missing", help="Fill missing slices with the slice before.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Turn a TIFF, MRC, HDF5 or N5 volume into OME-NGFF with a pyramid.
+
+    Memory is bounded, whatever the size. A call that was cut off goes on when it is typed again.
+    """
+    from organelle.convert import ImportSettings, import_volume, plan_import
+    from organelle.convert.display import plan_text
+
+    settings = ImportSettings(
+        voxel_size_nm=_sizes("--voxel-size", voxel_size_nm),
+        offset_nm=_numbers("--offset", offset),
+        array=array,
+        labels=labels,
+        dtype=dtype,
+        to_uint8=_window(to_uint8),
+        chunks=_counts("--chunks", chunks),
+        levels=levels,
+        memory_bytes=memory * 2**20,
+        repeat_missing=repeat_missing,
+    )
+    plan = plan_import(source, output, settings, overwrite=overwrite)
+    typer.echo(plan_text(plan))
+    if not dry_run:
+        report = import_volume(plan, overwrite=overwrite)
+        went_on = (
+            f" ({report.kept} of {report.kept + report.steps} steps were done before)" if report.kept else ""
+        )
+        typer.echo(f"wrote {report.path}{went_on}")
+
+
+def _sizes(option: str, text: str | None) -> tuple[float, float, float] | None:
+    sizes = voxel_size(option, text)
+    return None if sizes is None else (sizes[0], sizes[1], sizes[2])
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, float, float] | None:
+    """`"0,-4,8"` as three numbers; None when nothing was given."""
+    from organelle.errors import SettingsError
+
+    if text is None:
+        return None
+    try:
+        z, y, x = (float(part) for part in names(text) or [])
+    except ValueError:
+        raise SettingsError(f"{option} {text!r} is not three numbers; write 0,0,0 (z, y, x in nm)") from None
+    return z, y, x
+
+
+def _counts(option: str, text: str) -> tuple[int, int, int]:
+    """`"64"` as three equal counts, `"1,512,512"` as they are."""
+    from organelle.errors import SettingsError
+
+    parts = names(text) or []
+    if len(parts) not in (1, 3) or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise SettingsError(f"{option} {text!r} is not a shape; write 64 or 64,64,64 (z, y, x)")
+    z, y, x = (int(part) for part in (parts * 3 if len(parts) == 1 else parts))
+    return z, y, x
+
+
+def _window(text: str | None) -> tuple[float, float] | Literal["auto"] | None:
+    """`"100,40000"` as two numbers, or `auto`."""
+    from organelle.errors import SettingsError
+
+    if text is None:
+        return None
+    if text.strip() == "auto":
+        return "auto"
+    try:
+        low, high = (float(part) for part in names(text) or [])
+    except ValueError:
+        raise SettingsError(f"--to-uint8 {text!r} is not two values; write LOW,HIGH or auto") from None
+    return low, high
