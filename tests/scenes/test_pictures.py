@@ -15,9 +15,13 @@ from organelle.scenes import (
     colour_of,
     comparison,
     label_colours,
+    legend,
+    mosaic,
     png_bytes,
+    scale_line,
     side_by_side,
     slice_picture,
+    stacked,
     write_text,
 )
 
@@ -136,3 +140,41 @@ def test_letters_differ_and_anything_else_is_a_question_mark() -> None:
     assert len(shapes) == 95
     assert np.array_equal(write_text("µ"), write_text("?"))
     assert write_text("ab", scale=2).shape == (18, 24)
+
+
+def test_a_mosaic_shows_the_last_class_and_tells_objects_apart() -> None:
+    cell, mito = np.ones((6, 8), np.uint8), np.zeros((6, 8), np.uint16)
+    mito[2:4, 1:3], mito[2:4, 3:5] = 7, 300
+    tiles = mosaic({"cell": cell, "mito": mito})
+    colours = tiles.colours(tiles.labels)
+    assert (colours[mito == 0] == colour_of("cell")).all()
+    assert (colours[mito != 0] == colour_of("mito")).all()
+    assert len(np.unique(tiles.labels)) == 3
+
+
+def test_a_scale_is_as_long_as_it_says() -> None:
+    line = scale_line(8.0, 200, most_pixels=60)
+    assert (line[4] == 0).all(axis=1)[:25].all()
+    assert not (line[4, 25:29] == 0).any()
+    assert np.array_equal(line[:, 29 : 29 + 6 * 6, 0] == 0, write_text("200 nm"))
+
+
+def test_a_legend_has_a_swatch_and_a_name_for_each_class() -> None:
+    names = ["mito", "er", "nuc"]
+    lines = legend(names, 200)
+    for name in names:
+        (rows, columns) = np.nonzero((lines == colour_of(name)).all(axis=2))
+        assert np.ptp(rows) == np.ptp(columns) == 9
+        word = write_text(name)
+        at = (rows.min() + 1, columns.max() + 5)
+        ink = lines[at[0] : at[0] + word.shape[0], at[1] : at[1] + word.shape[1], 0] == 0
+        assert np.array_equal(ink, word)
+    assert len(legend(names, 60)) == 3 * len(legend(names, 400))
+
+
+def test_pictures_below_each_other() -> None:
+    sheet = stacked([np.zeros((2, 3, 3), np.uint8), np.zeros((4, 1, 3), np.uint8)], gap=1)
+    assert sheet.shape == (7, 3, 3)
+    assert (sheet[..., 0] == 0).sum() == 2 * 3 + 4
+    with pytest.raises(GridMismatch):
+        stacked([])

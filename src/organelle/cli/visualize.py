@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from organelle.cli._options import DATA, WORK, CatalogFolder, WorkFolder, names, open_catalog
+from organelle.cli._options import DATA, WORK, CatalogFolder, Overwrite, WorkFolder, names, open_catalog
 
 if TYPE_CHECKING:
     from organelle.visualize import Scene
@@ -27,6 +27,11 @@ def visualize(
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes one that is free.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the link.")] = False,
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", help="Draw contact sheets and a page of thumbnails into this folder instead."),
+    ] = None,
+    overwrite: Overwrite = False,
     submission_path: Annotated[
         Path | None,
         typer.Option("--submission-path", "-s", help="Zip or folder. Default: submission.zip in --work."),
@@ -40,11 +45,15 @@ def visualize(
 ) -> None:
     """Look at EM, truth, predictions, processed volumes and submissions in Neuroglancer."""
     from organelle.cli._options import class_names
-    from organelle.visualize import Choice, parse_kinds, visualize
+    from organelle.visualize import Choice, parse_kinds, visualize, write_sheets
 
     choice = Choice(names(datasets), crops, class_names(classes), parse_kinds(names(kinds)))
     scene = visualize(open_catalog(catalog), choice, data=data, work=work, submission_path=submission_path)
-    _serve(scene, port, no_browser=no_browser)
+    if png is None:
+        _serve(scene, port, no_browser=no_browser)
+    else:
+        typer.echo(f"wrote {write_sheets(scene, png, overwrite=overwrite)[-1]}")
+    _tell_problems(scene)
 
 
 def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
@@ -61,3 +70,8 @@ def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
             )
         typer.echo("Ctrl-C ends.", err=True)
         server.wait()
+
+
+def _tell_problems(scene: Scene) -> None:
+    for key, words in scene.problems.items():
+        typer.echo(f"left out {key}: {words}", err=True)

@@ -19,13 +19,26 @@ from organelle.scenes.layers import (
     web_colour,
 )
 from organelle.scenes.neuroglancer import VIEWER, Labels, Scene, state_link, view, viewer_state
-from organelle.scenes.pictures import Overlay, busiest_slice, comparison, side_by_side, slice_picture
+from organelle.scenes.pictures import (
+    Mosaic,
+    Overlay,
+    busiest_slice,
+    comparison,
+    legend,
+    mosaic,
+    scale_line,
+    side_by_side,
+    slice_picture,
+    stacked,
+    text_line,
+)
 from organelle.scenes.png import png_bytes
 from organelle.scenes.text import write_text
 
 __all__ = [
     "VIEWER",
     "Labels",
+    "Mosaic",
     "Overlay",
     "Scene",
     "boxes_layer",
@@ -34,14 +47,19 @@ __all__ = [
     "comparison",
     "grey_layer",
     "label_colours",
+    "legend",
     "mask_layer",
+    "mosaic",
     "objects_layer",
     "png_bytes",
     "probability_layer",
     "put_away",
+    "scale_line",
     "side_by_side",
     "slice_picture",
+    "stacked",
     "state_link",
+    "text_line",
     "view",
     "viewer_state",
     "web_colour",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,16 @@ import numpy.typing as npt
 from organelle.classes import Kind, kind_of
 from organelle.errors import GridMismatch
 from organelle.scenes.colours import Colour, colour_of, label_colours
-from organelle.scenes.text import HEIGHT, write_text
+from organelle.scenes.text import HEIGHT, WIDTH, write_text
 
 Picture = npt.NDArray[np.uint8]
 """RGB, shape (y, x, 3)."""
 
 GAP = 4
 """Pixels between two panels and around captions."""
+
+SWATCH = 10
+"""Side of the square of colour beside a name."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,35 @@ class Overlay:
             return label_colours(ids)[index.reshape(shown.shape)]
         colour = self.colour or colour_of(self.class_name)
         return np.broadcast_to(np.array(colour, np.uint8), (*shown.shape, 3))
+
+
+@dataclass(frozen=True)
+class Mosaic(Overlay):
+    """Several classes in one layer, each pixel in one colour: `labels` are rows of `palette` (n, 3)."""
+
+    palette: Picture | None = None
+
+    def colours(self, shown: npt.NDArray[Any]) -> Picture:
+        """RGB per pixel of `shown`."""
+        painted: Picture = np.zeros((1, 3), np.uint8) if self.palette is None else self.palette
+        return np.take(painted, shown, axis=0)
+
+
+def mosaic(layers: Mapping[str, npt.NDArray[Any]]) -> Mosaic:
+    """Classes laid over each other, later ones on top, each in its colour and with every object outlined.
+
+    Args:
+        layers: class name to labels (y, x), 0 = nothing; all of one shape, at least one.
+    """
+    first = next(iter(layers.values()))
+    labels = np.zeros(first.shape, np.int64)
+    colours: list[Colour] = [(0, 0, 0)]
+    for name, ids in layers.items():
+        there = ids != 0
+        objects, number = np.unique(ids[there], return_inverse=True)
+        labels[there] = len(colours) + number
+        colours += [colour_of(name)] * len(objects)
+    return Mosaic("all", labels, palette=np.array(colours, np.uint8))
 
 
 def slice_picture(
@@ -116,6 +148,51 @@ def side_by_side(pictures: Sequence[Picture], captions: Sequence[str] = ()) -> P
     return sheet
 
 
+def stacked(pictures: Sequence[Picture], gap: int = GAP) -> Picture:
+    """Pictures below each other on white, left-aligned."""
+    if not pictures:
+        raise GridMismatch("there is no picture to stack")
+    width = max(p.shape[1] for p in pictures)
+    height = sum(len(p) for p in pictures) + gap * (len(pictures) - 1)
+    sheet = np.full((height, width, 3), 255, np.uint8)
+    top = 0
+    for picture in pictures:
+        sheet[top : top + len(picture), : picture.shape[1]] = picture
+        top += len(picture) + gap
+    return sheet
+
+
+def text_line(text: str, width: int, *, scale: int = 1) -> Picture:
+    """One line of black text on white, `width` pixels wide; what does not fit is cut off."""
+    line = np.full((HEIGHT * scale, width, 3), 255, np.uint8)
+    _stamp(line, write_text(text, scale=scale), (0, 0), 0)
+    return line
+
+
+def scale_line(pixel_nm: float, width: int, *, most_pixels: int) -> Picture:
+    """A black bar of a round length, at most `most_pixels` long, with its length behind it, on white."""
+    length, pixels = _round_length(most_pixels, pixel_nm)
+    line = np.full((HEIGHT, width, 3), 255, np.uint8)
+    line[HEIGHT // 2 - 1 : HEIGHT // 2 + 2, :pixels] = 0
+    _stamp(line, write_text(_length_text(length)), (0, pixels + GAP), 0)
+    return line
+
+
+def legend(class_names: Sequence[str], width: int) -> Picture:
+    """A swatch and the name of each class, in as many lines as `width` needs; at least one line high."""
+    room = max((len(name) for name in class_names), default=1) * WIDTH + SWATCH + 3 * GAP
+    across = max(1, width // room)
+    rows = [class_names[i : i + across] for i in range(0, len(class_names), across)] or [[]]
+    height = max(HEIGHT, SWATCH) + GAP
+    sheet = np.full((height * len(rows), width, 3), 255, np.uint8)
+    for top, row in enumerate(rows):
+        for column, name in enumerate(row):
+            y, x = top * height, column * room
+            sheet[y : y + SWATCH, x : x + SWATCH] = colour_of(name)
+            _stamp(sheet, write_text(name), (y + 1, x + SWATCH + GAP), 0)
+    return sheet
+
+
 def busiest_slice(labels: npt.NDArray[Any], axis: int = 0) -> int:
     """Index along `axis` of the slice where most voxels are labelled; the middle when none is."""
     others = tuple(a for a in range(labels.ndim) if a != axis)
@@ -177,16 +254,24 @@ def _outline(shown: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 
 def _with_scale_bar(picture: Picture, pixel_nm: float) -> Picture:
-    """A white bar, lower left: the longest of 1, 2 or 5 x 10^n nm within a third of the width."""
-    room = picture.shape[1] * pixel_nm / 3
-    power = 10 ** math.floor(math.log10(room))
-    length = max(step * power for step in (1, 2, 5) if step * power <= room)
-    pixels = max(1, round(length / pixel_nm))
+    """A white bar, lower left, within a third of the width."""
+    length, pixels = _round_length(picture.shape[1] / 3, pixel_nm)
     bottom = max(0, len(picture) - 2 * GAP)
     picture[bottom : bottom + 3, GAP : GAP + pixels] = 255
-    label = f"{length / 1000:g} um" if length >= 1000 else f"{length:g} nm"
-    _stamp(picture, write_text(label), (bottom - HEIGHT - 1, GAP), 255)
+    _stamp(picture, write_text(_length_text(length)), (bottom - HEIGHT - 1, GAP), 255)
     return picture
+
+
+def _round_length(most_pixels: float, pixel_nm: float) -> tuple[float, int]:
+    """The longest of 1, 2 or 5 x 10^n nm within `most_pixels`, in nm and in pixels."""
+    room = most_pixels * pixel_nm
+    power = 10 ** math.floor(math.log10(room))
+    length = max(step * power for step in (1, 2, 5) if step * power <= room)
+    return length, max(1, round(length / pixel_nm))
+
+
+def _length_text(length_nm: float) -> str:
+    return f"{length_nm / 1000:g} um" if length_nm >= 1000 else f"{length_nm:g} nm"
 
 
 def _stamp(picture: Picture, ink: npt.NDArray[np.bool_], place: tuple[int, int], value: int) -> None:

@@ -60,8 +60,12 @@ class Scene:
     def state(self, name: str, base_url: str) -> dict[str, Any]:
         """The viewer's state for one of the views; images are read from below `base_url`."""
         view = self.views[name]
-        usable = [image for image in self.of_dataset(view.dataset) if self._is_usable(image)]
-        return dataset_state(usable, view.crop, self.opened, base_url)
+        return dataset_state(self.usable(view.dataset), view.crop, base_url)
+
+    def usable(self, dataset: str, crop: Crop | None = None) -> list[OpenImage]:
+        """The images of a dataset (with `crop`: its EM and those of the crop) that can be opened."""
+        wanted = [i for i in self.of_dataset(dataset) if crop is None or i.crop in (None, crop)]
+        return [self.opened(image) for image in wanted if self._is_usable(image)]
 
     def stored(self, key: str, level: str | None, name: str) -> bytes | None:
         """What is stored under a name: metadata, or a chunk by its three numbers `z/y/x`; None for nothing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from organelle.scenes import (
     put_away,
     view,
 )
-from organelle.visualize.choice import Image, ImageKind
+from organelle.visualize.choice import ImageKind
 from organelle.visualize.levels import Array
 from organelle.visualize.opened import OpenImage, is_objects
 
@@ -36,27 +36,18 @@ ZOOM = 0.7
 
 BOXES = "crops"
 
-Opener = Callable[[Image], OpenImage]
 
-
-def dataset_state(
-    images: Iterable[Image], start: Crop | None, open_image: Opener, base_url: str
-) -> dict[str, Any]:
+def dataset_state(opened: Sequence[OpenImage], start: Crop | None, base_url: str) -> dict[str, Any]:
     """The state that shows the images of one dataset.
 
     Layers: EM, then for each class truth, prediction, processed and submission, each with the crops that
     have it as its sources, then the boxes of the crops. A few are visible, the others archived.
 
     Args:
-        images: All of one dataset.
+        opened: Images of one dataset, at least one if there is no crop to start at.
         start: The crop to begin at; None shows all of the EM.
-        open_image: Opens one.
         base_url: Where they are served: an image is read from `{base_url}/{key}`.
-
-    Raises:
-        OrganelleError: an image cannot be opened.
     """
-    opened = [open_image(image) for image in images]
     grey = [o for o in opened if o.image.kind is ImageKind.EM]
     labelled = [o for o in opened if o.image.kind is not ImageKind.EM]
     extent = _looked_at(start, opened)
