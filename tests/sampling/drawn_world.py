@@ -14,6 +14,7 @@ from organelle.classes import Kind
 from organelle.geometry import Grid, Nm, Voxels
 from organelle.models import ModelSpec, Normalisation
 from organelle.sampling import TrainingCrop, build_palette
+from organelle.sampling.crop import filled
 from organelle.volumes import write_labels, write_multiscale
 
 UNIT = Normalisation(mean=0, std=1)
@@ -57,7 +58,7 @@ def crop_in_memory(
     layers = [(name, array.astype(np.uint8)) for name, array in labels.items()]
     without = None if imaged is None else ~imaged[inner]
     palette = build_palette(layers, shape, names, without, infer=infer)
-    return TrainingCrop(crop, names, grid, em, here, palette, start)
+    return TrainingCrop(crop, names, grid, filled(em, here), here, palette, start)
 
 
 def write_world(

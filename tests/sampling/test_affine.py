@@ -76,9 +76,9 @@ def test_planes_lie_across_every_axis_of_equal_voxel_size_or_only_their_own() ->
 
 def test_without_transposition_planes_keep_the_order_of_their_axes() -> None:
     settings = SamplingSettings(transpose=False)
-    assert exchanges(CUBES, 0, settings) == [(0, 1, 2), (1, 0, 2), (2, 0, 1)]
-    assert exchanges(CUBES, None, settings) == [(0, 1, 2)]
-    assert exchanges((4.0, 2.0, 4.0), None, SamplingSettings()) == [(0, 1, 2), (2, 1, 0)]
+    assert exchanges(CUBES, 0, settings) == ((0, 1, 2), (1, 0, 2), (2, 0, 1))
+    assert exchanges(CUBES, None, settings) == ((0, 1, 2),)
+    assert exchanges((4.0, 2.0, 4.0), None, SamplingSettings()) == ((0, 1, 2), (2, 1, 0))
 
 
 def test_maps_compose_from_right_to_left() -> None:

@@ -14,7 +14,7 @@ from scipy.ndimage import map_coordinates
 
 from organelle.geometry import Nm, Voxels
 from organelle.models import Normalisation
-from organelle.sampling import Affine, TrainingCrop, draw, random_affine
+from organelle.sampling import Affine, Manner, TrainingCrop, draw, random_affine
 from organelle.sampling.settings import SamplingSettings
 
 CUBES: Nm = (8.0, 8.0, 8.0)
@@ -96,11 +96,13 @@ def test_moving_voxels_and_interpolating_agree_where_both_can(seed: int, even: b
     matrix = affine.in_voxels(CUBES)
     centre = rng.integers(-2, 12, 3)
     module = import_module("organelle.sampling.draw")
-    moved = module._moved(crop, spec, np.array(crop.label_start) + centre, matrix.astype(int))
-    interpolated = module._interpolated(crop, spec, np.array(crop.label_start) + centre, matrix)
+    stack = module.Stack(crop.em, crop.em_present, crop.labels.codes, crop.label_start)
+    place, how = np.array(crop.label_start) + centre, Manner(affine=affine)
+    moved = module._moved(stack, crop.labels, spec, place, matrix, how)
+    interpolated = module._interpolated(stack, crop.labels, spec, place, matrix, how)
     np.testing.assert_array_equal(moved.imaged, interpolated.imaged)
     np.testing.assert_array_equal(moved.codes, interpolated.codes)
-    np.testing.assert_allclose(moved.em, interpolated.em, rtol=1e-6)
+    np.testing.assert_allclose(moved.em, interpolated.em, rtol=1e-6, atol=1e-6)
 
 
 @example(seed=283, size=CUBES)  # an entry of the map is nearly 0
@@ -118,8 +120,9 @@ def test_any_map_equals_scipys_interpolation(seed: int, size: Nm) -> None:
     linear = map_coordinates(crop.em.astype(np.float64), places, order=1)
     nearest = np.floor(places + 0.5).astype(int).reshape(3, -1)
     labels = mask(SHAPE, 3)[tuple(np.clip(n, 0, s - 1) for n, s in zip(nearest, SHAPE, strict=True))]
-    np.testing.assert_allclose(patch.em[safe], linear[safe], rtol=1e-5)
-    np.testing.assert_array_equal(patch.target[0][safe], labels.reshape(5, 12, 13)[safe])
+    np.testing.assert_allclose(patch.em[safe], linear[safe], atol=0.05)  # places are exact to 1e-4 voxels
+    clear = safe & np.all(np.abs(places - np.floor(places) - 0.5) > 1e-3, axis=0)  # which voxel is nearest
+    np.testing.assert_array_equal(patch.target[0][clear], labels.reshape(5, 12, 13)[clear])
     assert patch.known[0][safe].all()
 
 

@@ -2,9 +2,9 @@
 
 from organelle.sampling.affine import Affine, random_affine
 from organelle.sampling.crop import TrainingCrop, load_crop, load_crops, patch_margin_nm
-from organelle.sampling.draw import Patch, draw
+from organelle.sampling.draw import Manner, Patch, draw, random_manner
 from organelle.sampling.em import EMBlock, model_lattice, open_em, read_em
-from organelle.sampling.intensity import vary_intensity
+from organelle.sampling.look import Look, Tone, random_look
 from organelle.sampling.palette import Palette, build_palette
 from organelle.sampling.relations import infer
 from organelle.sampling.settings import SamplingSettings
@@ -15,10 +15,13 @@ __all__ = [
     "Affine",
     "Batch",
     "EMBlock",
+    "Look",
+    "Manner",
     "Palette",
     "Patch",
     "PatchStream",
     "SamplingSettings",
+    "Tone",
     "TrainingCrop",
     "build_palette",
     "class_frequencies",
@@ -31,7 +34,8 @@ __all__ = [
     "open_em",
     "patch_margin_nm",
     "random_affine",
+    "random_look",
+    "random_manner",
     "read_em",
     "require_known_classes",
-    "vary_intensity",
 ]

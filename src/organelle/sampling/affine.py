@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -34,8 +35,7 @@ class Affine:
         """From a 3 x 3 array, which must be orthogonal: nothing is scaled or sheared."""
         if matrix.shape != (3, 3) or not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-6):
             raise ValueError(f"not a rigid map:\n{matrix}")
-        a, b, c = ((float(r[0]), float(r[1]), float(r[2])) for r in matrix)
-        return cls((a, b, c))
+        return _affine(matrix)
 
     @classmethod
     def rotation(cls, first: int, second: int, degrees: float) -> Affine:
@@ -43,21 +43,21 @@ class Affine:
         matrix, angle = np.eye(3), math.radians(degrees)
         matrix[first, first] = matrix[second, second] = math.cos(angle)
         matrix[second, first], matrix[first, second] = math.sin(angle), -math.sin(angle)
-        return cls.from_array(matrix)
+        return _affine(matrix)
 
     @classmethod
     def mirror(cls, *axes: int) -> Affine:
         """Mirror along `axes`."""
-        return cls.from_array(np.diag([-1.0 if axis in axes else 1.0 for axis in range(3)]))
+        return _affine(np.diag([-1.0 if axis in axes else 1.0 for axis in range(3)]))
 
     @classmethod
     def transposition(cls, axes: Voxels) -> Affine:
         """Axis i of the patch runs along axis `axes[i]` of the data, as in `numpy.transpose`."""
-        return cls.from_array(np.eye(3)[:, list(axes)])
+        return _affine(np.eye(3)[:, list(axes)])
 
     def __matmul__(self, other: Affine) -> Affine:
         """First `other`, then this."""
-        return Affine.from_array(np.array(self.matrix) @ np.array(other.matrix))
+        return _affine(np.array(self.matrix) @ np.array(other.matrix))
 
     def apply(self, offset_nm: Nm) -> Nm:
         """Where a place `offset_nm` from the centre of the patch lies in the data, from its centre."""
@@ -72,11 +72,14 @@ class Affine:
         away = np.abs(matrix - nearest)
         return np.asarray(np.where(away < (2 * EQUAL if away.max() < 2 * EQUAL else 1e-9), nearest, matrix))
 
-    def reach(self, shape: Voxels, voxel_size_nm: Nm) -> NDArray[np.float64]:
+    def reach(self, shape: Voxels, voxel_size_nm: Nm) -> Nm:
         """About how many voxels a patch of `shape` spans on each axis of the data; exact if unturned."""
-        return np.asarray(
-            np.square(np.array(self.matrix)) @ (np.array(shape) * voxel_size_nm) / voxel_size_nm
+        length = [n * v for n, v in zip(shape, voxel_size_nm, strict=True)]
+        z, y, x = (
+            sum(entry * entry * n for entry, n in zip(row, length, strict=True)) / v
+            for row, v in zip(self.matrix, voxel_size_nm, strict=True)
         )
+        return z, y, x
 
 
 def random_affine(
@@ -92,12 +95,15 @@ def random_affine(
         flat_axis: the axis that a 2D patch does not have, or None.
         settings: what is allowed, and how often.
     """
-    exchange = Affine.transposition(_random_axes(rng, voxel_size_nm, flat_axis, settings))
-    flips = [axis for axis in range(3) if settings.mirror and rng.random() < 0.5]
-    turn = Affine()
+    axes = _random_axes(rng, voxel_size_nm, flat_axis, settings)
+    signs = [-1.0 if settings.mirror and rng.random() < 0.5 else 1.0 for _ in range(3)]
+    turn = np.eye(3)
     if rng.random() < settings.rotate:
         turn = _random_turn(rng, turnable_axes(voxel_size_nm, flat_axis))
-    return exchange @ Affine.mirror(*flips) @ turn
+    moved = np.empty((3, 3))
+    for i, axis in enumerate(axes):  # first turn, then mirror, then exchange axes
+        moved[axis] = turn[i] * signs[i]
+    return _affine(moved)
 
 
 def turnable_axes(voxel_size_nm: Nm, flat_axis: int | None) -> list[int]:
@@ -108,40 +114,51 @@ def turnable_axes(voxel_size_nm: Nm, flat_axis: int | None) -> list[int]:
     return axes if len(axes) > 1 else []
 
 
-def exchanges(voxel_size_nm: Nm, flat_axis: int | None, settings: SamplingSettings) -> list[Voxels]:
+def exchanges(voxel_size_nm: Nm, flat_axis: int | None, settings: SamplingSettings) -> tuple[Voxels, ...]:
     """The axes of the data that those of a patch may run along; the identity is always among them.
 
     Only axes of equal voxel size are exchanged. `settings.planes` says whether a 2D patch may lie across
     another axis, `settings.transpose` whether the axes that it shows may change their order.
     """
+    return _choices(voxel_size_nm, flat_axis, settings.transpose, settings.planes)
+
+
+@cache
+def _choices(voxel_size_nm: Nm, flat_axis: int | None, transpose: bool, planes: str) -> tuple[Voxels, ...]:
     orders = [(z, y, x) for z, y, x in permutations(range(3))]
-    return [axes for axes in orders if _allowed(axes, voxel_size_nm, flat_axis, settings)]
+    return tuple(axes for axes in orders if _allowed(axes, voxel_size_nm, flat_axis, transpose, planes))
 
 
-def _allowed(axes: Voxels, voxel_size_nm: Nm, flat_axis: int | None, settings: SamplingSettings) -> bool:
+def _allowed(axes: Voxels, voxel_size_nm: Nm, flat_axis: int | None, transpose: bool, planes: str) -> bool:
     sizes = [(voxel_size_nm[i], voxel_size_nm[axis]) for i, axis in enumerate(axes)]
     shown = [axis for i, axis in enumerate(axes) if i != flat_axis]
     same_plane = flat_axis is None or axes[flat_axis] == flat_axis
     return (
         all(math.isclose(a, b, rel_tol=EQUAL) for a, b in sizes)
-        and (same_plane or settings.planes == "any")
-        and (shown == sorted(shown) or settings.transpose)
+        and (same_plane or planes == "any")
+        and (shown == sorted(shown) or transpose)
     )
 
 
 def _random_axes(
     rng: np.random.Generator, voxel_size_nm: Nm, flat_axis: int | None, settings: SamplingSettings
 ) -> Voxels:
-    choices = exchanges(voxel_size_nm, flat_axis, settings)
-    return choices[int(rng.integers(len(choices)))]
+    choices = _choices(voxel_size_nm, flat_axis, settings.transpose, settings.planes)
+    return choices[int(len(choices) * rng.random())]
 
 
-def _random_turn(rng: np.random.Generator, axes: list[int]) -> Affine:
+def _random_turn(rng: np.random.Generator, axes: list[int]) -> NDArray[np.float64]:
     if len(axes) < 2:
-        return Affine()
+        return np.eye(3)
     if len(axes) == 2:
-        return Affine.rotation(axes[0], axes[1], float(rng.uniform(0, 360)))
-    return Affine.from_array(_rotation_of(rng.standard_normal(4)))
+        return np.array(Affine.rotation(axes[0], axes[1], 360 * rng.random()).matrix)
+    return _rotation_of(rng.standard_normal(4))
+
+
+def _affine(matrix: NDArray[np.float64]) -> Affine:
+    """A map whose matrix is known to be orthogonal."""
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    return Affine(((a, b, c), (d, e, f), (g, h, i)))
 
 
 def _rotation_of(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:

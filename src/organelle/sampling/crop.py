@@ -17,6 +17,7 @@ from organelle.geometry import Box, Grid, Nm, Voxels
 from organelle.models import ModelSettings
 from organelle.progress import track
 from organelle.sampling.affine import exchanges, turnable_axes
+from organelle.sampling.bend import MOST
 from organelle.sampling.em import model_lattice, open_em, read_em
 from organelle.sampling.palette import UNKNOWN, Palette, build_palette
 from organelle.sampling.settings import SamplingSettings
@@ -113,8 +114,20 @@ def load_crop(
     )
     em = block.values if block.values.dtype == np.uint8 else block.values.astype(np.float32)
     present = np.zeros((0, 0, 0), bool) if block.present.all() else block.present
+    em = filled(em, present)
     start = labelled.relative_to(box).start
     return TrainingCrop(crop, model.classes, lattice.subgrid(box), em, present, palette, start)
+
+
+def filled(em: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:
+    """EM whose values go on for a voxel where they are not present; `present` is empty where all are."""
+    from organelle.sampling.kernels import fill_rim
+
+    if not present.size:
+        return em
+    em = em.copy()
+    fill_rim(em, present)
+    return em
 
 
 def patch_margin_nm(model: ModelSettings, settings: SamplingSettings) -> Nm:
@@ -126,7 +139,8 @@ def patch_margin_nm(model: ModelSettings, settings: SamplingSettings) -> Nm:
     reach = np.zeros(3)
     for order in exchanges(size, model.flat_axis, settings):
         reach[list(order)] = np.maximum(reach[list(order)], half)
-    return float(reach[0]), float(reach[1]), float(reach[2])
+    bent = MOST * settings.elastic_nm if settings.elastic else 0.0
+    return float(reach[0]) + bent, float(reach[1]) + bent, float(reach[2]) + bent
 
 
 def _layers(

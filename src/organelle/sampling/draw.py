@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from organelle.geometry import Box, Voxels
-from organelle.models import ModelSpec
-from organelle.sampling.affine import Affine
+from organelle.models import ModelSpec, Normalisation
+from organelle.sampling.affine import Affine, random_affine
+from organelle.sampling.bend import Field, no_field, random_field
 from organelle.sampling.crop import TrainingCrop
+from organelle.sampling.faults import Fault, Stack, cut, random_fault, spoil
+from organelle.sampling.look import Look, random_look, tones
 from organelle.sampling.palette import OUTSIDE, Palette
+from organelle.sampling.settings import SamplingSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,84 +56,138 @@ class Patch:
         classes = len(target)
         expand(
             self.codes.ravel(),
-            np.ascontiguousarray(self.labels.present.T, np.uint8),
-            np.ascontiguousarray(self.labels.known.T),
+            self.labels.words,
             target.reshape(classes, -1),
-            known.reshape(classes, -1),
+            known.reshape(classes, -1).view(np.uint8),
         )
 
 
-def draw(crop: TrainingCrop, spec: ModelSpec, centre: Voxels, affine: Affine | None = None) -> Patch:
+@dataclass(frozen=True, eq=False)
+class Manner:
+    """All that augmentation does to one patch; the default is nothing."""
+
+    affine: Affine = field(default_factory=Affine)
+    """How it lies about its centre."""
+    bend: Field = field(default_factory=no_field)
+    """How it is bent."""
+    look: Look = field(default_factory=Look)
+    """Its grey values."""
+    fault: Fault | None = None
+    """Sections that went wrong."""
+
+
+def random_manner(rng: np.random.Generator, spec: ModelSpec, settings: SamplingSettings) -> Manner:
+    """Draw what `settings` allow, for patches of `spec`."""
+    size = spec.voxel_size_nm
+    affine = random_affine(rng, size, spec.flat_axis, settings)
+    bent = random_field(rng, spec.patch_shape, size, settings) if settings.elastic else no_field()
+    fault = random_fault(rng, size) if rng.random() < settings.sections else None
+    return Manner(affine, bent, random_look(rng, size, settings), fault)
+
+
+def draw(crop: TrainingCrop, spec: ModelSpec, centre: Voxels, manner: Manner | Affine | None = None) -> Patch:
     """The patch whose middle voxel (index size // 2 on each axis) shows the voxel `centre` of the crop.
 
     Args:
         crop: loaded for the classes and the voxel size of `spec`.
         spec: patch shape and normalisation.
         centre: counted from the first labelled voxel of the crop; may lie outside of it.
-        affine: how the patch lies about its centre; default: as the data do. Mirrors and transpositions
-            between axes of equal voxel size only move voxels; anything else interpolates.
+        manner: what is done to it, or only how it lies; default: nothing. Mirrors and transpositions between
+            axes of equal voxel size only move voxels; other maps, and bending, interpolate.
     """
-    matrix = (affine or Affine()).in_voxels(spec.voxel_size_nm)
-    place = np.array(crop.label_start) + np.array(centre)
-    if np.isin(matrix, (-1, 0, 1)).all():
-        return _moved(crop, spec, place, matrix.astype(int))
-    return _interpolated(crop, spec, place, matrix)
+    how = Manner(affine=manner) if isinstance(manner, Affine) else manner or Manner()
+    matrix = how.affine.in_voxels(spec.voxel_size_nm)
+    z, y, x = (a + c for a, c in zip(crop.label_start, centre, strict=True))
+    stack = Stack(crop.em, crop.em_present, crop.labels.codes, crop.label_start)
+    place = np.array((z, y, x), np.int64)
+    if how.fault:
+        stack, place = spoil(stack, place, matrix, how.bend, spec.patch_shape, how.fault)
+    gathered = _moved if not how.bend.size and _is_whole(matrix) else _interpolated
+    patch = gathered(stack, crop.labels, spec, place, matrix, how)
+    how.look.finish(patch.em, patch.imaged)
+    return patch
 
 
-def _moved(crop: TrainingCrop, spec: ModelSpec, place: NDArray[np.int64], matrix: NDArray[np.int64]) -> Patch:
+def _is_whole(matrix: NDArray[np.float64]) -> bool:
+    return all(entry in (-1, 0, 1) for row in matrix.tolist() for entry in row)
+
+
+def _moved(
+    stack: Stack,
+    labels: Palette,
+    spec: ModelSpec,
+    place: NDArray[np.int64],
+    matrix: NDArray[np.float64],
+    how: Manner,
+) -> Patch:
     """The patch as a box of the arrays, seen along other axes or backwards."""
+    step = matrix.astype(np.int64)
     last = np.array(spec.patch_shape) - 1
-    corners = [place + matrix @ (corner - _middle(spec.patch_shape)) for corner in (last * 0, last)]
+    corners = [place + step @ (corner - _middle(spec.patch_shape)) for corner in (last * 0, last)]
     low, high = np.minimum(*corners), np.maximum(*corners)
     box = Box.between(low.tolist(), (high + 1).tolist())
-    axes = np.abs(matrix).argmax(axis=0)
-    back = tuple(slice(None, None, int(matrix[axis, i])) for i, axis in enumerate(axes))
+    axes = np.abs(step).argmax(axis=0)
+    back = tuple(slice(None, None, int(step[axis, i])) for i, axis in enumerate(axes))
 
     def seen(array: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(array.transpose(axes)[back])
 
-    imaged = seen(_imaged(crop, box))
-    em = spec.normalisation(seen(_cut(crop.em, box, 0)))
-    em[~imaged] = 0
-    codes = seen(_cut(crop.labels.codes, box.shift([-a for a in crop.label_start]), OUTSIDE))
-    return Patch(em, imaged, codes, crop.labels)
+    imaged = seen(_imaged(stack, box))
+    grey = seen(cut(stack.em, box, 0))
+    if grey.dtype == np.uint8:
+        em = tones(_levels(spec.normalisation), how.look.tone)[grey]
+    else:
+        em = tones(spec.normalisation(grey), how.look.tone)
+    if not imaged.all():
+        em[~imaged] = 0
+    codes = seen(cut(stack.codes, box.shift([-a for a in stack.label_start]), OUTSIDE))
+    return Patch(em, imaged, codes, labels)
 
 
 def _interpolated(
-    crop: TrainingCrop, spec: ModelSpec, place: NDArray[np.int64], matrix: NDArray[np.float64]
+    stack: Stack,
+    labels: Palette,
+    spec: ModelSpec,
+    place: NDArray[np.int64],
+    matrix: NDArray[np.float64],
+    how: Manner,
 ) -> Patch:
-    from organelle.sampling.kernels import gather
+    from organelle.sampling.kernels import gather_bytes, gather_labels, gather_values
 
     em = np.empty(spec.patch_shape, np.float32)
     imaged = np.empty(spec.patch_shape, bool)
-    codes = np.empty(spec.patch_shape, crop.labels.codes.dtype)
-    scale = (spec.normalisation.mean, 1 / spec.normalisation.std)
+    codes = np.empty(spec.patch_shape, stack.codes.dtype)
     first = place - matrix @ _middle(spec.patch_shape)
-    start = np.array(crop.label_start, np.int64)
-    gather(crop.em, crop.em_present, crop.labels.codes, start, first, matrix, scale, em, imaged, codes)
-    return Patch(em, imaged, codes, crop.labels)
+    if stack.em.dtype == np.uint8:
+        curve = tones(_levels(spec.normalisation), how.look.tone)
+        gather_bytes(stack.em, stack.present, curve, first, matrix, how.bend, em, imaged)
+    else:
+        gather_values(stack.em, stack.present, first, matrix, how.bend, em, imaged)
+        em = tones(spec.normalisation(em), how.look.tone)
+        em[~imaged] = 0
+    gather_labels(stack.codes, first - stack.label_start, matrix, how.bend, codes)
+    return Patch(em, imaged, codes, labels)
+
+
+@lru_cache(maxsize=16)
+def _levels(normalisation: Normalisation) -> NDArray[np.float32]:
+    """The 256 grey values of a byte, normalised; not to be written to."""
+    return normalisation(np.arange(256, dtype=np.uint8))
 
 
 def _middle(shape: Voxels) -> NDArray[np.int64]:
     """Index of the middle voxel, about which a patch is turned: so whole steps stay whole for any size."""
-    return np.array([n // 2 for n in shape])
+    z, y, x = shape
+    return np.array((z // 2, y // 2, x // 2))
 
 
-def _imaged(crop: TrainingCrop, box: Box) -> NDArray[np.bool_]:
-    if crop.em_present.size:
-        return _cut(crop.em_present, box, 0)
+def _imaged(stack: Stack, box: Box) -> NDArray[np.bool_]:
+    if stack.present.size:
+        return cut(stack.present, box, 0)
+    z, y, x = stack.em.shape
+    whole = Box((0, 0, 0), (z, y, x))
+    if whole.contains(box):
+        return np.ones(box.shape, bool)
     result = np.zeros(box.shape, bool)
-    result[box.intersect(crop.grid.box).slices(box.start)] = True
-    return result
-
-
-def _cut(array: NDArray[Any], box: Box, fill: int) -> NDArray[Any]:
-    """The voxels of `box`, which may reach outside of the array, where they are `fill`."""
-    z, y, x = array.shape
-    inside = box.intersect(Box((0, 0, 0), (z, y, x)))
-    if inside == box:
-        return array[box.slices()]
-    result = np.full(box.shape, fill, array.dtype)
-    if not inside.is_empty:
-        result[inside.slices(box.start)] = array[inside.slices()]
+    result[box.intersect(whole).slices(box.start)] = True
     return result

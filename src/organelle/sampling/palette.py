@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,12 @@ ANCHORS = 2048
 """Voxels remembered per combination, to draw patches around."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Palette:
     """Labels of the wanted classes; combination 0 is always `OUTSIDE`, with everything unknown."""
 
     codes: NDArray[Any]
-    """Combination per voxel, shape z, y, x; unsigned, of 16 bits unless there are more combinations."""
+    """Combination per voxel, shape z, y, x; in the smallest unsigned type that holds their number."""
     present: NDArray[np.bool_]
     """Shape [combination, class]: the class is there."""
     known: NDArray[np.bool_]
@@ -38,6 +39,16 @@ class Palette:
     """Voxels of each combination."""
     anchors: tuple[NDArray[np.int64], ...]
     """Flat indices of up to `ANCHORS` voxels per combination, drawn evenly from all of them."""
+
+    @cached_property
+    def words(self) -> NDArray[np.uint64]:
+        """Shape [combination, n]: bit 2 (c % 32) of word c // 32 tells class c present, the next known."""
+        combinations, classes = self.present.shape
+        words = np.zeros((combinations, -(-classes // 32)), np.uint64)
+        for c in range(classes):
+            bits = self.present[:, c] | self.known[:, c].astype(np.uint64) << np.uint64(1)
+            words[:, c // 32] |= bits << np.uint64(2 * (c % 32))
+        return words
 
     def class_counts(self) -> NDArray[np.int64]:
         """Shape [2, class]: voxels where the class is present, and where it is known."""
@@ -74,9 +85,9 @@ def _combine(
     layers: Iterable[tuple[str, NDArray[np.uint8]]], shape: Voxels
 ) -> tuple[NDArray[Any], list[str], NDArray[np.uint8]]:
     """Codes, the classes in order, and the state of each class in each combination."""
-    from organelle.sampling.kernels import count_pairs, relabel_pairs
+    from organelle.sampling.palette_kernels import count_pairs, relabel_pairs
 
-    codes: NDArray[Any] = np.zeros(shape, np.uint16)
+    codes: NDArray[Any] = np.zeros(shape, np.uint8)
     states = np.zeros((1, 0), np.uint8)
     names: list[str] = []
     for name, layer in layers:
@@ -109,7 +120,7 @@ def _reduce(
     without_em: NDArray[np.bool_] | None,
 ) -> Palette:
     """Join combinations that the wanted classes do not tell apart, and number them after `OUTSIDE`."""
-    from organelle.sampling.kernels import relabel
+    from organelle.sampling.palette_kernels import relabel
 
     unknown = np.zeros((1, 2 * present.shape[1]), bool)
     rows = np.vstack([unknown, np.hstack([present, known])])
@@ -128,7 +139,7 @@ def _draw_anchors(
     codes: NDArray[Any], combinations: int
 ) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], ...]]:
     """Voxels per combination, and flat indices of some of them."""
-    from organelle.sampling.kernels import count_codes, draw_anchors
+    from organelle.sampling.palette_kernels import count_codes, draw_anchors
 
     counts = np.zeros(combinations, np.int64)
     count_codes(codes.ravel(), counts)
@@ -139,4 +150,4 @@ def _draw_anchors(
 
 
 def _code_type(combinations: int) -> type[np.unsignedinteger[Any]]:
-    return np.uint16 if combinations <= np.iinfo(np.uint16).max else np.uint32
+    return np.uint8 if combinations <= 256 else np.uint16 if combinations <= 65536 else np.uint32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from organelle.settings import Settings
 
@@ -21,6 +21,8 @@ class SamplingSettings(Settings):
     """Share of patches centred near a voxel of a class chosen for its rarity; the others anywhere."""
     rarity: float = Field(default=0.5, ge=0, le=1)
     """A class is chosen with weight (its voxels)^-rarity: 0 all alike, 1 exactly as rare as it is."""
+    dataset_weights: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    """How much more often (or, below 1, less) than others the crops of a dataset are drawn; 0 never."""
     jitter: float = Field(default=0.25, ge=0, le=0.5)
     """How far, in patch sizes, the centre may lie from that voxel; above 0.28 rotated patches can miss it."""
     overhang: float = Field(default=0.25, ge=0, le=0.5)
@@ -35,6 +37,14 @@ class SamplingSettings(Settings):
     planes: Literal["any", "patch"] = "any"
     """2D patches: planes across every axis that has the voxel size of the patch's flat axis, or only
     across that axis. Anisotropic data has only the sharp planes either way."""
+
+    elastic: float = Field(default=0.0, ge=0, le=1)
+    """Share of patches that are bent smoothly."""
+    elastic_nm: float = Field(default=20.0, ge=0)
+    """How far things are displaced then, as a standard deviation over points 32 voxels apart."""
+    sections: float = Field(default=0.0, ge=0, le=1)
+    """Share of patches with a fault of the microscope: sections lost, of another brightness, or displaced
+    against those before (with their labels)."""
 
     contrast: float = Field(default=0.25, ge=0, lt=1)
     """Spread of grey values is multiplied by up to 1 + this, or divided by it."""
@@ -55,5 +65,6 @@ class SamplingSettings(Settings):
     def without_augmentation(self) -> SamplingSettings:
         """The same places, with the data as they are: for validation and for looking at them."""
         still = {"rotate": 0.0, "mirror": False, "transpose": False, "planes": "patch"}
-        plain = dict.fromkeys(("contrast", "brightness", "gamma", "noise", "blur", "inversion"), 0.0)
+        varied = ("elastic", "sections", "contrast", "brightness", "gamma", "noise", "blur", "inversion")
+        plain = dict.fromkeys(varied, 0.0)
         return self.model_copy(update={**still, **plain})

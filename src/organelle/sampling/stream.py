@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from organelle.errors import SettingsError
 from organelle.models import ModelSpec
-from organelle.sampling.affine import random_affine
 from organelle.sampling.crop import TrainingCrop
-from organelle.sampling.draw import Patch, draw
-from organelle.sampling.intensity import vary_intensity
+from organelle.sampling.draw import Patch, draw, random_manner
 from organelle.sampling.settings import SamplingSettings
 from organelle.sampling.where import Places
 
@@ -79,12 +77,10 @@ class PatchStream:
     def patch(self, step: int, index: int) -> tuple[TrainingCrop, Patch]:
         """One patch of a step, and the crop that it comes from."""
         rng = np.random.default_rng((self.seed, step, index))
-        size = self.spec.voxel_size_nm
-        affine = random_affine(rng, size, self.spec.flat_axis, self.settings)
-        crop, centre = self._places.draw(rng, affine.reach(self.spec.patch_shape, size))
-        patch = draw(crop, self.spec, centre, affine)
-        vary_intensity(patch, size, self.settings, rng)
-        return crop, patch
+        manner = random_manner(rng, self.spec, self.settings)
+        reach = manner.affine.reach(self.spec.patch_shape, self.spec.voxel_size_nm)
+        crop, centre = self._places.draw(rng, reach)
+        return crop, draw(crop, self.spec, centre, manner)
 
     def iterate(self, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """The batches from step `start` up to, not including, `stop` (None: for ever), drawn ahead.
