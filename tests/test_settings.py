@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, ValidationError
@@ -76,3 +77,28 @@ def test_toml_is_read_or_explained(tmp_path: Path) -> None:
         read_toml(tmp_path / "none.toml")
     with pytest.raises(FileMissing):
         read_toml(tmp_path)
+
+
+class Round(Settings):
+    kind: Literal["round"] = "round"
+    radius: float = 1.0
+
+
+class Square(Settings):
+    kind: Literal["square"] = "square"
+    edge: float = 1.0
+
+
+class Shapes(Settings):
+    plain: tuple[Inner, ...] = ()
+    shapes: tuple[Annotated[Round | Square, Field(discriminator="kind")], ...] = ()
+    where: Annotated[str, Field(alias="place")] = ""
+
+
+def test_a_misspelt_key_in_a_list_of_records_names_the_nearest_of_its_own_kind() -> None:
+    with pytest.raises(SettingsError, match=r"unknown key 'shapes\.1\.square\.edg'; nearest: edge"):
+        parse_settings(Shapes, {"shapes": [{"kind": "round"}, {"kind": "square", "edg": 2}]}, "run.toml")
+    with pytest.raises(SettingsError, match=r"unknown key 'plain\.0\.treshold'; nearest: threshold"):
+        parse_settings(Shapes, {"plain": [{"treshold": 2}]}, "run.toml")
+    with pytest.raises(SettingsError, match=r"unknown key 'plaice'; nearest: place"):
+        parse_settings(Shapes, {"plaice": "here"}, "run.toml")

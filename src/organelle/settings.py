@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -52,17 +52,38 @@ def _explain(kind: type[BaseModel], problem: Any) -> str:
     place = [str(part) for part in problem["loc"]]
     name = ".".join(place)
     if problem["type"] == "extra_forbidden":
-        known = _section(kind, place[:-1]).model_fields
+        fields = _section(kind, place[:-1]).model_fields
+        known = [field.alias or key for key, field in fields.items()]
         near = did_you_mean(place[-1], known) or f"; known: {', '.join(known)}"
         return f"unknown key {name!r}{near}"
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
+    what = f"{problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
+    return f"{name}: {what}" if name else what
 
 
 def _section(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:
-    """The record type that a path of keys leads to, as far as it can be followed."""
+    """The record type that a path of keys leads to, as far as it can be followed.
+
+    In lists of records the path holds an index, and where there are several kinds of them, their tag.
+    """
+    choices: list[type[BaseModel]] = []
     for part in place:
+        tagged = [choice for choice in choices if _tag(choice) == part]
         field = kind.model_fields.get(part)
-        inner = field.annotation if field else None
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            kind = inner
+        if tagged:
+            kind, choices = tagged[0], []
+        elif field:
+            choices = list(_records(field.annotation))
+            kind = choices[0] if len(choices) == 1 else kind
     return kind
+
+
+def _records(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The record types that a value of this annotation is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _records(inner)
+
+
+def _tag(record: type[BaseModel]) -> object:
+    return record.model_fields["kind"].default if "kind" in record.model_fields else None

@@ -8,15 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from organelle.errors import require_module
-from organelle.train.settings import TrainSettings
+from organelle.train.settings import LossSettings, TrainSettings
 
 if TYPE_CHECKING:
     from organelle.train.held_out import Validation
     from organelle.train.learner import learning_rate
     from organelle.train.loop import TrainReport, best_checkpoint, train
-    from organelle.train.losses import balanced_loss, positive_weights
+    from organelle.train.losses import Loss, OwnLoss, SummedLoss, balanced_loss, positive_weights
 
 __all__ = [
+    "Loss",
+    "LossSettings",
+    "OwnLoss",
+    "SummedLoss",
     "TrainReport",
     "TrainSettings",
     "Validation",
@@ -28,6 +32,9 @@ __all__ = [
 ]
 
 _NEED_TORCH = {
+    "Loss": "losses",
+    "OwnLoss": "losses",
+    "SummedLoss": "losses",
     "TrainReport": "loop",
     "Validation": "held_out",
     "balanced_loss": "losses",

@@ -20,8 +20,9 @@ from organelle.models import (
     load_weights,
     restore_generators,
 )
+from organelle.models.outputs import channels_of
 from organelle.sampling import Batch
-from organelle.train.losses import balanced_loss, positive_weights
+from organelle.train.losses import Loss, positive_weights
 from organelle.train.settings import TrainSettings
 
 Precision = Literal["float32", "bfloat16"]
@@ -49,7 +50,8 @@ class Learner:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._precision = torch.bfloat16 if precision == "bfloat16" else torch.float32
         shares = torch.from_numpy(np.nan_to_num(frequencies))
-        self._weights = positive_weights(shares, most=settings.rare_weight).float().to(self.device)
+        weights = positive_weights(shares, most=settings.rare_weight).float().to(self.device)
+        self._loss_of = Loss(settings.loss, channels_of(spec.classes), weights)
         self.network = build_network(spec).to(self.device)
         initialise_bias(self.network, frequencies)
         self.optimiser = torch.optim.AdamW(
@@ -99,7 +101,7 @@ class Learner:
         )
         with torch.autocast(self.device.type, self._precision, enabled=self._precision is not torch.float32):
             logits = self.network(em)
-        return balanced_loss(logits, target, known, self._weights, self.settings.dice)
+        return self._loss_of(logits, target, known)
 
     def _average(self) -> None:
         """Move the averaged weights towards the present ones; the memory grows with the steps done."""
