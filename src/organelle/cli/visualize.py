@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from organelle.cli._options import DATA, WORK, CatalogFolder, Overwrite, WorkFolder, names, open_catalog
+from organelle.cli._listing import Csv, Json
+from organelle.cli._options import (
+    DATA,
+    WORK,
+    CatalogFolder,
+    Overwrite,
+    WorkFolder,
+    class_names,
+    names,
+    open_catalog,
+)
 
 if TYPE_CHECKING:
-    from organelle.visualize import Scene
+    from organelle.visualize import Choice, Scene
 
 
 def visualize(
@@ -32,6 +43,11 @@ def visualize(
         typer.Option("--png", help="Draw contact sheets and a page of thumbnails into this folder instead."),
     ] = None,
     overwrite: Overwrite = False,
+    links: Annotated[
+        bool, typer.Option("--links", help="List the public links of the challenge instead.")
+    ] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
     submission_path: Annotated[
         Path | None,
         typer.Option("--submission-path", "-s", help="Zip or folder. Default: submission.zip in --work."),
@@ -44,16 +60,18 @@ def visualize(
     catalog: CatalogFolder = None,
 ) -> None:
     """Look at EM, truth, predictions, processed volumes and submissions in Neuroglancer."""
-    from organelle.cli._options import class_names
     from organelle.visualize import Choice, parse_kinds, visualize, write_sheets
 
     choice = Choice(names(datasets), crops, class_names(classes), parse_kinds(names(kinds)))
+    if links:
+        _list_links(choice, as_json=as_json, as_csv=as_csv)
+        return
     scene = visualize(open_catalog(catalog), choice, data=data, work=work, submission_path=submission_path)
     if png is None:
         _serve(scene, port, no_browser=no_browser)
     else:
         typer.echo(f"wrote {write_sheets(scene, png, overwrite=overwrite)[-1]}")
-    _tell_problems(scene)
+        _tell_problems(scene.problems)
 
 
 def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
@@ -62,16 +80,33 @@ def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
 
     with serve(scene, port) as server:
         typer.echo(server.url)
+        sys.stdout.flush()  # whoever waits for the link in a pipe gets it now
         if no_browser or not webbrowser.open(server.url):
-            typer.echo(
-                f"Open this link in a browser; from another machine after: ssh -L {server.port}:localhost:"
-                f"{server.port} THIS_MACHINE",
-                err=True,
-            )
+            tunnel = f"ssh -L {server.port}:localhost:{server.port} THIS_MACHINE"
+            typer.echo(f"Open this link in a browser; from another machine after: {tunnel}", err=True)
         typer.echo("Ctrl-C ends.", err=True)
-        server.wait()
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            typer.echo("", err=True)
+    _tell_problems(scene.problems)
 
 
-def _tell_problems(scene: Scene) -> None:
-    for key, words in scene.problems.items():
+def _list_links(choice: Choice, *, as_json: bool, as_csv: bool) -> None:
+    from organelle.catalog import export
+    from organelle.errors import SettingsError
+    from organelle.visualize.links import LINK_KEYS, public_links
+
+    if as_json and as_csv:
+        raise SettingsError("--json and --csv exclude each other; choose one")
+    rows = [link.row() for link in public_links(choice)]
+    if as_json or as_csv:
+        typer.echo(export.as_json(rows) if as_json else export.as_csv(rows, LINK_KEYS), nl=False)
+        return
+    for row in rows:
+        typer.echo(f"{row['dataset']:21} {row['crop'] or '':>4}  {row['link']}")
+
+
+def _tell_problems(problems: dict[str, str]) -> None:
+    for key, words in problems.items():
         typer.echo(f"left out {key}: {words}", err=True)
