@@ -107,14 +107,14 @@ class MissingExtra(OrganelleError):
 def did_you_mean(name: object, known: Iterable[object], *, most: int = 3) -> str:
     """`"; nearest: 'mito', 'mito_mem'"`, or an empty string when nothing is near or `known` is empty.
 
-    Numbers are compared by value, names by spelling.
+    Numbers are compared by value, names by spelling in lower case.
     """
     options = list(known)
     if isinstance(name, int) and options and all(isinstance(o, int) for o in options):
         near: list[object] = sorted(options, key=lambda o: abs(o - name))[:most]  # type: ignore[operator]
     else:
-        texts = {str(o): o for o in options}
-        near = [texts[t] for t in difflib.get_close_matches(str(name), texts, n=most, cutoff=0.5)]
+        texts = {str(o).casefold(): o for o in options}
+        near = [texts[t] for t in difflib.get_close_matches(str(name).casefold(), texts, n=most, cutoff=0.5)]
     return "; nearest: " + ", ".join(str(n) for n in near) if near else ""
 
 

@@ -153,3 +153,12 @@ def test_what_is_no_table_is_explained(two: Catalog, tmp_path: Path, content: by
         read_datasplit(table, two)
     assert message in str(told.value)
     assert str(table) in str(told.value)
+
+
+def test_of_thousands_of_strange_rows_the_first_are_told(two: Catalog, tmp_path: Path) -> None:
+    table = tmp_path / "long.csv"
+    table.write_text("no table\n" * 3000)
+    with pytest.raises(CatalogError) as told:
+        read_datasplit(table, two)
+    assert len(str(told.value).splitlines()) == 51
+    assert str(told.value).endswith("and 2950 more problems")

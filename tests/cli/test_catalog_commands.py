@@ -62,10 +62,12 @@ def test_json_csv_and_files_hold_the_same_rows(csc: Csc, tmp_path: Path, what: s
     assert json.loads((tmp_path / "a.json").read_text()) == found
 
 
-def test_a_file_is_never_overwritten(csc: Csc, tmp_path: Path) -> None:
+def test_a_file_is_not_overwritten_unasked(csc: Csc, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("mine")
     assert csc("crops", "--out", tmp_path / "a.csv")[0] == 1
     assert (tmp_path / "a.csv").read_text() == "mine"
+    assert csc("crops", "--out", tmp_path / "a.csv", "--overwrite")[0] == 0
+    assert (tmp_path / "a.csv").read_text().startswith("crop,dataset")
 
 
 def test_nothing_found_is_said_and_is_no_error(csc: Csc) -> None:
@@ -80,6 +82,9 @@ def test_nothing_found_is_said_and_is_no_error(csc: Csc) -> None:
     [
         (["crops", "--class", "mitos"], "nearest: mito"),
         (["class", "mitos"], "nearest: mito"),
+        (["class", "MITO"], "nearest: mito"),
+        (["crops", "--crop", "1-5"], "'1-5' is no number of a crop; write them one by one"),
+        (["crops", "--crop", "9999"], '"csc catalog crops" lists'),
         (["crops", "--max-voxel-size", "4,4"], "--max-voxel-size '4,4' is not a voxel size"),
         (["crops", "--min-voxel-size", "fine"], "--min-voxel-size 'fine' is not a voxel size"),
         (["crops", "--json", "--csv"], "exclude each other"),

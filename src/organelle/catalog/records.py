@@ -78,7 +78,8 @@ class Catalog:
         if number not in crops:
             raise CropNotFound(
                 f"crop {number} is not in the catalog {self.name}{did_you_mean(number, crops)}; "
-                f"it holds {len(self.train_crops)} training and {len(self.test_crops)} test crops"
+                f"it holds {len(self.train_crops)} training and {len(self.test_crops)} test crops, which "
+                '"csc catalog crops" lists'
             )
         return crops[number]
 
@@ -102,7 +103,7 @@ class Catalog:
         blanks, or come as a list.
 
         Raises:
-            CropNotFound: numbers that are not in the catalog, or nothing was named.
+            CropNotFound: numbers that are not in the catalog, or are none, or nothing was named.
             DatasetNotFound: other words that it does not know.
         """
         chosen = {crop.id: crop for word in _words(spec) for crop in self._named(word)}
@@ -122,6 +123,8 @@ class Catalog:
         number = word.removeprefix("crop")
         if number.isascii() and number.isdigit():
             return (self.crop(int(number)),)
+        if word[0].isdigit():
+            raise CropNotFound(f"{word!r} is no number of a crop; write them one by one: 1,2,3")
         dataset = self.dataset(word)
         return (crop for crop in self.crops.values() if crop.dataset == dataset.name)
 

@@ -165,11 +165,28 @@ def _choose(
     if force == "both":
         chosen = [c for c in chosen if _has_all(c, wanted)]
     if not chosen:
+        asked = _asked(wanted, max_voxel_size_nm, names, crops, force)
         raise CropNotFound(
-            f"no training crop of {catalog.name} fits: classes {wanted or 'any'}, voxels of at most "
-            f"{max_voxel_size_nm or 'any'} nm, datasets {sorted(names) if names else 'all'}, crops {crops!r}"
+            f"no training crop of {catalog.name} fits all that was asked for: {asked}; "
+            'see what there is with "csc catalog crops --split train"'
         )
     return chosen
+
+
+def _asked(
+    wanted: tuple[str, ...] | None,
+    max_voxel_size_nm: Sequence[float] | None,
+    datasets: set[str] | None,
+    crops: str | Iterable[str | int],
+    force: Force | None,
+) -> str:
+    parts = {
+        "all of the classes" if force == "both" else "any of the classes": ", ".join(wanted or ()),
+        "voxels of at most (nm)": " ".join(f"{size:g}" for size in max_voxel_size_nm or ()),
+        "datasets": ", ".join(sorted(datasets or ())),
+        "crops": crops if isinstance(crops, str) else " ".join(map(str, crops)),
+    }
+    return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
 
 
 def _shuffled(crops: Iterable[Crop], seed: int) -> list[Group]:

@@ -22,6 +22,9 @@ from organelle.errors import CatalogError, ClassNotFound, FileMissing, NotFound,
 from organelle.files import whole
 from organelle.stores import Place, as_place
 
+MOST_PROBLEMS = 50
+"""What an error lists; of others it tells the number."""
+
 
 def write_datasplit(
     split: Datasplit, data: Place | str, path: Path | str, *, overwrite: bool = False
@@ -70,7 +73,7 @@ def read_datasplit(path: Path | str, catalog: Catalog) -> Datasplit:
 
     Raises:
         FileMissing: there is no such file.
-        CatalogError: all rows that cannot be understood, each with its line.
+        CatalogError: the rows that cannot be understood, each with its line.
     """
     rows = read_rows(path, catalog)
     chosen = {row.crop.id: row.crop for side in ("train", "validate") for row in rows if row.usage == side}
@@ -93,7 +96,8 @@ def read_rows(path: Path | str, catalog: Catalog) -> tuple[SplitRow, ...]:
     if not problems and not rows:
         problems.append(f"{path} holds no rows")
     if problems:
-        raise CatalogError("\n".join(problems))
+        more = [f"and {len(problems) - MOST_PROBLEMS} more problems"] if len(problems) > MOST_PROBLEMS else []
+        raise CatalogError("\n".join([*problems[:MOST_PROBLEMS], *more]))
     return tuple(rows)
 
 

@@ -33,6 +33,9 @@ DATASET_COLUMNS = ("dataset", *DATASET_TEXT[:-1], "em_voxel_size_nm", "extent_um
 CROP_COLUMNS = ("crop", "dataset", "voxel_size_nm", "translation_nm", "shape", "classes")
 TABLES = {"datasets.csv": DATASET_COLUMNS, "train_crops.csv": CROP_COLUMNS, "test_crops.csv": CROP_COLUMNS}
 
+MOST_PROBLEMS = 100
+"""What an error lists, of as many as it counts."""
+
 Row = Mapping[str, str]
 
 
@@ -145,7 +148,9 @@ class _Check:
     def done(self, name: str) -> None:
         if self.problems:
             count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
-            raise CatalogError("\n".join([f"the catalog {name} has {count}:", *self.problems]))
+            told = self.problems[:MOST_PROBLEMS]
+            more = ["and so on"] if len(told) < len(self.problems) else []
+            raise CatalogError("\n".join([f"the catalog {name} has {count}:", *told, *more]))
 
     def columns(self, table: _Table, expected: Iterable[str]) -> None:
         header = table.rows[0][1]

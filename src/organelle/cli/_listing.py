@@ -50,11 +50,24 @@ def crop_filter(
     """The filter that was typed; an option that names nothing is an error."""
     from organelle.catalog import CropFilter
 
-    organisms = None if organism is None else [part.strip() for part in organism.split(",") if part.strip()]
+    organisms = named("--organism", organism, by_blanks=False)
     sizes = (voxel_size("--min-voxel-size", finest), voxel_size("--max-voxel-size", coarsest))
-    lists = {"--dataset": names(dataset), "--class": names(class_), "--organism": organisms}
-    _require_named(lists)
-    return CropFilter(lists["--dataset"], lists["--class"], organisms, *sizes, split, crop)
+    return CropFilter(named("--dataset", dataset), named("--class", class_), organisms, *sizes, split, crop)
+
+
+def named(option: str, text: str | None, *, by_blanks: bool = True) -> list[str] | None:
+    """The names after an option, separated by commas and, if so, by blanks.
+
+    None when the option was not given, an error when it names nothing.
+    """
+    from organelle.errors import SettingsError
+
+    if text is None:
+        return None
+    found = names(text) if by_blanks else [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise SettingsError(f"{option} names nothing; leave it out, or name something after it")
+    return found
 
 
 def show(
@@ -65,6 +78,7 @@ def show(
     as_json: bool,
     as_csv: bool,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Print or write the rows in the form that was asked for; say so in words when there are none."""
     from organelle.catalog import export
@@ -78,7 +92,7 @@ def show(
             print_table(table)
     else:
         text = export.as_json(rows) if as_json or json_file else export.as_csv(rows, keys)
-        _write(text, out)
+        _write(text, out, overwrite)
     if not rows:
         typer.echo(f"no {what} fits all that was asked for; leave out or widen a filter", err=True)
 
@@ -90,20 +104,12 @@ def print_table(table: TextTable) -> None:
     typer.echo("\n".join(table.lines(terminal_width())))
 
 
-def _require_named(lists: dict[str, list[str] | None]) -> None:
-    from organelle.errors import SettingsError
-
-    for option, given in lists.items():
-        if given == []:
-            raise SettingsError(f"{option} names nothing; leave it out, or name something after it")
-
-
-def _write(text: str, out: Path | None) -> None:
+def _write(text: str, out: Path | None, overwrite: bool) -> None:
     from organelle.files import whole
 
     if out is None:
         typer.echo(text, nl=False)
         return
-    with whole(out) as part:
+    with whole(out, overwrite=overwrite) as part:
         part.write_text(text, encoding="utf-8")
     typer.echo(f"wrote {out}")

@@ -41,6 +41,7 @@ def datasets(
     as_json: Json = False,
     as_csv: Csv = False,
     out: Out = None,
+    overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
 ) -> None:
     """List datasets with the number of their crops.
@@ -53,7 +54,8 @@ def datasets(
 
     wanted = crop_filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
     found = list_datasets(open_catalog(catalog), wanted)
-    show("dataset", [e.row() for e in found], DATASET_KEYS, datasets_table(found), as_json, as_csv, out)
+    rows = [entry.row() for entry in found]
+    show("dataset", rows, DATASET_KEYS, datasets_table(found), as_json, as_csv, out, overwrite)
 
 
 @catalog_app.command("crops")
@@ -68,6 +70,7 @@ def crops(
     as_json: Json = False,
     as_csv: Csv = False,
     out: Out = None,
+    overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
 ) -> None:
     """List crops: where they are, how large, and how finely labelled.
@@ -81,7 +84,7 @@ def crops(
     wanted = crop_filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
     found = list_crops(open_catalog(catalog), wanted)
     table = crops_table(found, with_classes=crop is not None)
-    show("crop", list(map(crop_row, found)), CROP_KEYS, table, as_json, as_csv, out)
+    show("crop", list(map(crop_row, found)), CROP_KEYS, table, as_json, as_csv, out, overwrite)
 
 
 @catalog_app.command("classes")
@@ -96,6 +99,7 @@ def classes(
     as_json: Json = False,
     as_csv: Csv = False,
     out: Out = None,
+    overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
 ) -> None:
     """List classes: what they contain, imply and exclude, and how many crops hold them.
@@ -108,7 +112,8 @@ def classes(
 
     wanted = crop_filter(dataset, class_, organism, min_voxel_size, max_voxel_size, split, crop)
     found = list_classes(open_catalog(catalog), wanted)
-    show("class", [e.row() for e in found], CLASS_KEYS, classes_table(found), as_json, as_csv, out)
+    rows = [entry.row() for entry in found]
+    show("class", rows, CLASS_KEYS, classes_table(found), as_json, as_csv, out, overwrite)
 
 
 @catalog_app.command("class")

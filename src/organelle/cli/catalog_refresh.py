@@ -14,7 +14,7 @@ def refresh(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ADDRESS]",
+            metavar="ADDRESS",
             help="Folder, file://, http(s):// or s3:// with the tables. Without: tell what is kept.",
         ),
     ] = None,

@@ -18,7 +18,7 @@ from organelle.cli._listing import (
     crop_filter,
     show,
 )
-from organelle.cli._options import CatalogFolder, class_names, open_catalog
+from organelle.cli._options import CatalogFolder, Overwrite, class_names, open_catalog
 
 
 def get_counts(
@@ -34,6 +34,7 @@ def get_counts(
     as_json: Json = False,
     as_csv: Csv = False,
     out: Out = None,
+    overwrite: Overwrite = False,
     catalog: CatalogFolder = None,
 ) -> None:
     """Count the training crops in which each class is annotated, per dataset.
@@ -45,4 +46,4 @@ def get_counts(
 
     wanted = crop_filter(dataset, None, organism, min_voxel_size, max_voxel_size, "train", crop)
     counts = count_annotations(open_catalog(catalog), class_names(classes), wanted)
-    show("class", counts.rows(), counts.keys, counts_table(counts), as_json, as_csv, out)
+    show("class", counts.rows(), counts.keys, counts_table(counts), as_json, as_csv, out, overwrite)

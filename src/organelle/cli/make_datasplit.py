@@ -76,16 +76,20 @@ def make_datasplit(
     Crops that share volume always stand on the same side.
     """
     from organelle.catalog import PUBLIC_S3, make_datasplit, make_folds, read_datasplit
+    from organelle.cli._listing import named
+    from organelle.errors import SettingsError
 
     known = open_catalog(catalog)
     forced = _forced(force_all_classes, force_all_classes_train, force_all_classes_validate)
     taken: dict[str, Any] = {
-        "classes": names(classes),
+        "classes": named("--classes", classes),
         "max_voxel_size_nm": voxel_size("--scale", scale),
-        "datasets": names(datasets),
+        "datasets": named("--datasets", datasets),
         "crops": crops,
         "force_all_classes": forced,
     }
+    if forced and classes is None:
+        raise SettingsError("-fa, -ft, -fv force all of which classes? Add --classes")
     drawn: dict[str, Any] = {"seed": seed, "stratify": stratify}
     if from_csv is not None:
         chosen = {"--classes": classes, "--scale": scale, "--datasets": datasets, "-fa, -ft, -fv": forced}
@@ -182,8 +186,10 @@ def _tell_missing(path: Path, catalog: Catalog) -> None:
     from organelle.catalog import missing_stores
 
     gone = missing_stores(path, catalog)
-    for store, lines in gone.items():
+    for store, lines in [*gone.items()][:5]:
         typer.echo(f"note: {store} does not exist here ({path}, {_lines(lines)})")
+    if len(gone) > 5:
+        typer.echo(f"note: nor do {len(gone) - 5} other stores of this table")
     if gone:
         typer.echo("note: crops and classes were taken over; volumes are looked for below --data")
 
