@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -191,8 +192,6 @@ def test_there_is_no_way_out(ask, em, bucket, path):
 
 def test_links_out_of_the_data_folder_are_not_followed(catalog, bucket, work, tmp_path):
     """A chunk, a level and a whole image that lie elsewhere; the folder itself may be a link."""
-    import shutil
-
     data, outside = tmp_path / "data", tmp_path / "outside"
     shutil.copytree(bucket, data)
     dataset = next(iter(catalog.datasets))

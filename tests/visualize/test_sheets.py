@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 
@@ -123,8 +124,6 @@ def test_sheets_and_a_page_of_them_are_files(data, tmp_path):
     assert 'href="crop7.png"' in text
     assert "160 x 160 x 160 nm" in text
     embedded = text.split("data:image/png;base64,")[1].split('"')[0]
-    import base64
-
     with Image.open(io.BytesIO(base64.b64decode(embedded))) as opened:
         assert np.array_equal(np.asarray(opened), drawing(data).thumbnail())
 
