@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from organelle.geometry import Grid
 from organelle.stores import Retry, Source, open_source
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fetch"))
-from bucket_servers import close_bucket, serve, serve_s3
+from bucket_servers import QuietHandler, Server, close_bucket, serve, serve_s3
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
@@ -155,6 +157,39 @@ def test_a_huge_table_is_refused_before_it_is_read(tables: Path, kept: Path) -> 
         table.truncate(2 * 2**30)  # without a block on disk
     with serve(tables) as server, pytest.raises(TransferError, match="has 2,147 MB, and a table has at most"):
         refresh_catalog(source(server.url), OLD, folder=kept)
+    assert load_refreshed(kept).train_crops == OLD.train_crops
+
+
+class LyingHandler(QuietHandler):
+    """Announces small objects and sends 2 GB."""
+
+    server: Any
+
+    def do_HEAD(self) -> None:  # noqa: N802
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.send_header("Last-Modified", self.date_time_string(0))
+        self.end_headers()
+
+    def do_GET(self) -> None:  # noqa: N802
+        self.send_response(200)
+        self.send_header("Content-Length", str(2 * 2**30))
+        self.send_header("Last-Modified", self.date_time_string(0))
+        self.end_headers()
+        block = b"x" * 2**20
+        for _ in range(2048):
+            self.wfile.write(block)
+            self.server.sent += len(block)
+
+
+def test_a_server_that_announces_little_and_sends_much_is_cut_off(kept: Path) -> None:
+    with Server(LyingHandler) as server:
+        server.sent = 0
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with pytest.raises(TransferError):
+            refresh_catalog(source(server.url), OLD, folder=kept)
+        server.shutdown()
+        assert server.sent < 100 * 2**20
     assert load_refreshed(kept).train_crops == OLD.train_crops
 
 

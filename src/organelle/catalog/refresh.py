@@ -165,7 +165,7 @@ def _table(source: Source, name: str) -> bytes | None:
             f"{source.url}/{name} has {entry.bytes / 1e6:,.0f} MB, and a table has at most "
             f"{MOST_BYTES / 1e6:.0f} MB; is the address right?"
         )
-    text, _ = source.get(name)
+    text = b"".join(source.pieces(name, entry))  # no more than was announced
     start = text.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start in (b"<", b"{"):
         kind = "an HTML or XML page" if start == b"<" else "JSON"
