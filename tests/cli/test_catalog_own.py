@@ -86,3 +86,27 @@ def test_import_explains_options_that_it_cannot_use(
     status, _, told = csc("catalog", "import", tmp_path / "stack.tif", tmp_path / "em", option, value)
     assert status == 1
     assert f"{option} '{value}' is not" in told
+
+
+def test_register_makes_a_dataset_of_ones_own(csc: Csc, tmp_path: Path) -> None:
+    write_multiscale(tmp_path / "em", ARRAY, GRID, kind=Kind.IMAGE)
+    words = ["catalog", "register", "own", tmp_path / "em", "--catalog", tmp_path / "mine",
+             "--data", tmp_path / "data", "--classes", "mito"]  # fmt: skip
+    boxes = ["--crop", "0:8,0:8,8:16", "--crop", "0:64,0:128,64.5:128nm"]
+    status, out, _ = csc(*words, *boxes)
+    assert status == 0
+    assert "own: EM at" in out
+    assert "crop 2, to predict: 8 x 16 x 8 voxels of 8 x 8 x 8 nm, mito" in out
+    assert "2 kept" in csc(*words, *boxes)[1]
+    listed = json.loads(csc("catalog", "crops", "--catalog", tmp_path / "mine", "--json")[1])
+    assert [row["shape"] for row in listed] == [[8, 8, 8], [8, 16, 8]]
+
+
+@pytest.mark.parametrize("box", ["0:8,0:8", "0:8,0:8,8:8", "0:8,0:8,a:b", "0:8.5,0:8,0:8", "8"])
+def test_register_explains_boxes_that_are_none(csc: Csc, tmp_path: Path, box: str) -> None:
+    write_multiscale(tmp_path / "em", ARRAY, GRID, kind=Kind.IMAGE)
+    status, _, told = csc(
+        "catalog", "register", "own", tmp_path / "em", "--catalog", tmp_path / "mine", "--crop", box
+    )
+    assert status == 1
+    assert f"--crop '{box}' is no box" in told

@@ -10,6 +10,7 @@ from organelle.catalog.groups import crop_groups
 from organelle.catalog.layout import (
     PUBLIC_S3,
     em_folder,
+    em_link,
     em_path,
     label_path,
     labels_folder,
@@ -55,6 +56,7 @@ __all__ = [
     "dataset_holdings",
     "describe_class",
     "em_folder",
+    "em_link",
     "em_path",
     "holding_of",
     "label_path",

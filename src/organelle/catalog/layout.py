@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import overload
 
 from organelle.catalog.records import Crop
+from organelle.errors import CatalogError
 from organelle.stores import Place, as_place
+from organelle.stores.places import NODE_FILES
 
 PUBLIC_S3 = "s3://janelia-cosem-datasets"
 """The public bucket as people write it."""
@@ -20,9 +22,32 @@ def em_folder(data: Path | str, dataset: str) -> Path:
     return _reconstruction(Path(data), dataset) / "em" / "fibsem-uint8"
 
 
+def em_link(data: Path | str, dataset: str) -> Path:
+    """The text file that may stand beside `em_folder`, and names the EM that is read in its stead."""
+    return em_folder(data, dataset).with_name("fibsem-uint8.link")
+
+
 def em_path(data: Place | str, dataset: str) -> Place:
-    """The multiscale EM of a dataset below `data`, a folder or an address."""
-    return _reconstruction(as_place(data), dataset) / "em" / "fibsem-uint8"
+    """The multiscale EM of a dataset below `data`, a folder or an address.
+
+    In a folder where no volume stands, but an `em_link`, that is the place which the link names: an
+    address, or a path that counts from the link's folder.
+
+    Raises:
+        CatalogError: the link is empty.
+    """
+    place = _reconstruction(as_place(data), dataset) / "em" / "fibsem-uint8"
+    if not isinstance(place, Path) or any((place / name).is_file() for name in NODE_FILES):
+        return place
+    link = place.with_name("fibsem-uint8.link")
+    return _linked(link) if link.is_file() else place
+
+
+def _linked(link: Path) -> Place:
+    text = link.read_text(encoding="utf-8").strip()
+    if not text:
+        raise CatalogError(f"{link} is empty; write the path or address of the EM into it")
+    return as_place(text) if "://" in text else (link.parent / text).resolve()
 
 
 def public_em_url(dataset: str) -> str | None:

@@ -23,7 +23,7 @@ from organelle.cli._listing import (
     show,
 )
 from organelle.cli._options import CatalogFolder, Overwrite, open_catalog
-from organelle.cli.catalog_own import import_, inspect
+from organelle.cli.catalog_own import import_, inspect, register
 from organelle.cli.catalog_refresh import refresh
 
 catalog_app = typer.Typer(no_args_is_help=True, help="What exists: datasets, crops, classes.")
@@ -144,3 +144,4 @@ def figures(
 catalog_app.command("refresh")(refresh)
 catalog_app.command("inspect")(inspect)
 catalog_app.command("import")(import_)
+catalog_app.command("register")(register)

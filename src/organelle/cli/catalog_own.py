@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from organelle.cli._options import Overwrite, names, voxel_size
+from organelle.cli._options import DATA, Overwrite, class_names, names, voxel_size
+
+if TYPE_CHECKING:
+    from organelle.geometry import Box, Extent
 
 Place = Annotated[
     str,
@@ -102,6 +105,85 @@ def import_(
             f" ({report.kept} of {report.kept + report.steps} steps were done before)" if report.kept else ""
         )
         typer.echo(f"wrote {report.path}{went_on}")
+
+
+def register(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the dataset.")],
+    place: Place,
+    catalog: Annotated[
+        Path, typer.Option("--catalog", envvar="CSC_CATALOG", help="Folder of the tables; made if need be.")
+    ],
+    data: Annotated[
+        Path, typer.Option("--data", envvar="CSC_DATA", help="Data folder, which receives a link to the EM.")
+    ] = DATA,
+    crop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--crop",
+            help="Box to predict: START:STOP of z,y,x in EM voxels, or in nm with nm behind it; "
+            "can be repeated. Default: the whole volume.",
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", help="What to predict. Default: all scored classes.")
+    ] = None,
+    voxel_size_nm: Annotated[
+        str | None, typer.Option("--voxel-size", help="Of the crops, z,y,x in nm. Default: the EM's finest.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="Folder with an image per class, named like it: a training crop."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "-O", help="Give a known dataset this EM and these crops instead.")
+    ] = False,
+) -> None:
+    """Make your own EM a dataset of a folder catalog, with crops to predict.
+
+    The EM stays where it is; the same call twice changes nothing.
+    """
+    from organelle.catalog.register import one_line
+    from organelle.catalog.register import register as register_em
+
+    done = register_em(
+        name,
+        place,
+        catalog=catalog,
+        data=data,
+        boxes=[_box(text) for text in crop or []],
+        classes=class_names(classes),
+        voxel_size_nm=_sizes("--voxel-size", voxel_size_nm),
+        labels=labels,
+        overwrite=overwrite,
+    )
+    typer.echo(f"{done.dataset.name}: EM at {done.em}, {len(done.added)} crops added, {len(done.kept)} kept")
+    for one in (*done.kept, *done.added):
+        typer.echo(one_line(one))
+    for note in done.notes:
+        typer.echo(f"note: {note}")
+
+
+def _box(text: str) -> Box | Extent:
+    """`"0:64,0:128,32:96"` in voxels, `"0:512,0:1024,256:768nm"` in nm."""
+    from organelle.errors import SettingsError
+    from organelle.geometry import Box, Extent
+
+    bare = text.strip().removesuffix("nm")
+    try:
+        pairs = [part.split(":") for part in names(bare) or []]
+        ends = [[float(end) for end in pair] for pair in pairs]
+        (az, bz), (ay, by), (ax, bx) = ends
+    except ValueError:
+        ends = []
+    in_nm = bare != text.strip()
+    whole = in_nm or all(end.is_integer() for pair in ends for end in pair)
+    if not ends or not whole or any(not a < b for a, b in ends):
+        raise SettingsError(
+            f"--crop {text!r} is no box; write 0:64,0:128,32:96 (z,y,x in voxels), or ...:768nm"
+        )
+    if in_nm:
+        return Extent((az, ay, ax), (bz - az, by - ay, bx - ax))
+    return Box.between([int(a) for a, _ in ends], [int(b) for _, b in ends])
 
 
 def _sizes(option: str, text: str | None) -> tuple[float, float, float] | None:
