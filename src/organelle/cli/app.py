@@ -18,6 +18,7 @@ from organelle.cli.fetch_data import fetch_data
 from organelle.cli.get_counts import get_counts
 from organelle.cli.make_datasplit import make_datasplit
 from organelle.cli.make_truth import make_truth
+from organelle.cli.models import models
 from organelle.cli.pack_results import pack_results
 from organelle.cli.predict import predict
 from organelle.cli.process import process
@@ -52,6 +53,7 @@ app.command("evaluate")(evaluate)
 app.command("batch-eval")(batch_eval)
 app.command("simulate")(simulate)
 app.command("compare")(compare)
+app.command("models")(models)
 app.command("visualize")(visualize)
 app.command("demo")(demo)
 

@@ -18,6 +18,14 @@ from organelle.models.deep_supervision import coarsen_target, deep_supervision_w
 from organelle.models.dynunet import DynUNetOptions
 from organelle.models.generators import generator_states, restore_generators
 from organelle.models.importing import import_named
+from organelle.models.listing import (
+    NetworkDescription,
+    Option,
+    describe_network,
+    list_networks,
+    network_options,
+    network_summary,
+)
 from organelle.models.networks import build_network, initialise_bias
 from organelle.models.normalisation import Normalisation
 from organelle.models.registry import dimensions_of, network_names, options_of
@@ -34,7 +42,9 @@ __all__ = [
     "LibraryCall",
     "ModelSettings",
     "ModelSpec",
+    "NetworkDescription",
     "Normalisation",
+    "Option",
     "ResUNetOptions",
     "SegResNetOptions",
     "SwinUNETROptions",
@@ -45,13 +55,17 @@ __all__ = [
     "coarsen_target",
     "current_versions",
     "deep_supervision_weights",
+    "describe_network",
     "dimensions_of",
     "generator_states",
     "import_named",
     "initialise_bias",
+    "list_networks",
     "load_checkpoint",
     "load_weights",
     "network_names",
+    "network_options",
+    "network_summary",
     "options_of",
     "require_classes",
     "restore_generators",
