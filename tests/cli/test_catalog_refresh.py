@@ -37,7 +37,9 @@ def test_newer_tables_are_compared_kept_used_and_forgotten(csc: Csc, tmp_path: P
     assert "added: 1 crop: 9001" in tried.stdout
     assert tried.stdout.splitlines()[-1] == "nothing was kept"
     assert not (tmp_path / "share").exists()
-    assert csc("catalog refresh newer").stdout.splitlines()[-1].endswith("--catalog refreshed uses it")
+    asked_for = csc("catalog refresh newer", CSC_CATALOG="refreshed")  # though there is none yet
+    assert asked_for.stdout.splitlines()[-1].endswith("--catalog refreshed uses it")
+    assert "nothing differs" in csc("catalog refresh newer --dry-run --catalog refreshed").stdout
     assert "newer on 20" in csc("catalog refresh").stdout
     line = "catalog crops --crop 9001 --csv"
     assert csc(f"{line} --catalog refreshed").stdout == csc(line, CSC_CATALOG="refreshed").stdout != ""
@@ -62,3 +64,16 @@ def test_what_cannot_be_refreshed_is_one_error_in_words(csc: Csc, tmp_path: Path
         assert "Traceback" not in ended.stderr
     assert not (tmp_path / "share").exists()
     assert csc("catalog refresh --forget").stdout == "no refreshed tables are kept\n"
+
+
+def test_refreshed_datasets_are_in_the_public_bucket_too(csc: Csc, tmp_path: Path) -> None:
+    tables = tmp_path / "newer"
+    tables.mkdir()
+    (tables / "train_crops.csv").write_text(
+        "crop,dataset,voxel_size_nm,translation_nm,shape,classes\n9001,jrc_new,4 4 4,0 0 0,50 50 50,mito\n"
+    )
+    line = "make-datasplit --validate-ratio 0 --use-s3 -q --csv-path a.csv --catalog"
+    assert "does not hold jrc_new" in csc(f"{line} newer").stderr
+    csc("catalog refresh newer")
+    assert csc(f"{line} refreshed").returncode == 0
+    assert "s3://janelia-cosem-datasets/jrc_new/jrc_new.zarr" in (tmp_path / "a.csv").read_text()

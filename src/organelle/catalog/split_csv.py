@@ -10,13 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from organelle.catalog.layout import PUBLIC_S3, em_folder, labels_folder, public_em_url
+from organelle.catalog.layout import PUBLIC_S3, em_folder, labels_folder
 from organelle.catalog.records import Catalog, Crop
 from organelle.catalog.split import Datasplit, split_of
+from organelle.catalog.tables import load_catalog
 from organelle.classes import class_named, sort_classes
 from organelle.errors import CatalogError, ClassNotFound, FileMissing, NotFound, SettingsError, printable
 from organelle.files import whole
@@ -27,16 +28,28 @@ MOST_PROBLEMS = 50
 
 
 def write_datasplit(
-    split: Datasplit, data: Place | str, path: Path | str, *, overwrite: bool = False
+    split: Datasplit,
+    data: Place | str,
+    path: Path | str,
+    *,
+    overwrite: bool = False,
+    public: Collection[str] | None = None,
 ) -> Path:
     """Write the table of a split whose volumes lie below `data`, a folder or an address; returns the path.
+
+    Args:
+        split: Crops and their sides.
+        data: Where the volumes lie, in the bucket's layout.
+        path: The table.
+        overwrite: Replace a file that is there.
+        public: Datasets that the public bucket holds; default: those of the built-in tables.
 
     Raises:
         OutputExists: there is such a file, and `overwrite` is false.
         SettingsError: `data` is the public bucket, which does not hold all datasets of the split.
     """
     if str(as_place(data)) == PUBLIC_S3:
-        _require_public(split)
+        _require_public(split, public)
     rows = io.StringIO()
     writer = csv.writer(rows, quoting=csv.QUOTE_ALL, lineterminator="\n")
     for usage, crops in (("train", split.train), ("validate", split.validate)):
@@ -101,9 +114,10 @@ def read_rows(path: Path | str, catalog: Catalog) -> tuple[SplitRow, ...]:
     return tuple(rows)
 
 
-def _require_public(split: Datasplit) -> None:
+def _require_public(split: Datasplit, public: Collection[str] | None) -> None:
+    held = load_catalog().datasets if public is None else public
     datasets = dict.fromkeys(crop.dataset for crop in (*split.train, *split.validate))
-    foreign = [name for name in datasets if public_em_url(name) is None]
+    foreign = [name for name in datasets if name not in held]
     if foreign:
         raise SettingsError(
             f"{PUBLIC_S3} does not hold {', '.join(foreign)}; name the folder of the volumes instead"

@@ -69,11 +69,13 @@ MemoryGiB = Annotated[
 
 DATA = Path("data")
 WORK = Path("work")
+REFRESHED = Path("refreshed")
+"""What `--catalog` is for the tables that `csc catalog refresh` keeps."""
 
 
 def open_catalog(folder: Path | None) -> Catalog:
     """The catalog in `folder`, the one that `csc catalog refresh` keeps, or the built-in one."""
-    if folder == Path("refreshed"):
+    if folder == REFRESHED:
         from organelle.catalog.refresh import load_refreshed
 
         return load_refreshed()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from organelle.cli._options import CatalogFolder, open_catalog
+from organelle.cli._options import REFRESHED, CatalogFolder, open_catalog
+
+if TYPE_CHECKING:
+    from organelle.catalog import Catalog
 
 
 def refresh(
@@ -50,7 +53,7 @@ def _take(source: str, dry_run: bool, endpoint: str | None, region: str, catalog
     from organelle.errors import printable
     from organelle.stores import open_source
 
-    before = open_catalog(catalog)
+    before = _in_use(catalog)
     found = refresh_catalog(open_source(source, endpoint=endpoint, region=region), before, dry_run=dry_run)
     after = found.catalog
     typer.echo(
@@ -61,6 +64,18 @@ def _take(source: str, dry_run: bool, endpoint: str | None, region: str, catalog
         typer.echo(printable(line, most=2000))
     kept = f"kept in {found.folder}; --catalog refreshed uses it" if found.folder else "nothing was kept"
     typer.echo(kept)
+
+
+def _in_use(catalog: Path | None) -> Catalog:
+    """The catalog to compare with; the built-in one where the tables to replace are gone or damaged."""
+    from organelle.errors import CatalogError, FileMissing
+
+    try:
+        return open_catalog(catalog)
+    except (CatalogError, FileMissing):
+        if catalog != REFRESHED:
+            raise
+        return open_catalog(None)
 
 
 def _tell_kept() -> None:

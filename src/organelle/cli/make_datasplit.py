@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from organelle.cli._options import DATA, CatalogFolder, DataPlace, Overwrite, names, open_catalog, voxel_size
+from organelle.cli._options import (
+    DATA,
+    REFRESHED,
+    CatalogFolder,
+    DataPlace,
+    Overwrite,
+    names,
+    open_catalog,
+    voxel_size,
+)
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog, Datasplit
@@ -113,13 +123,21 @@ def make_datasplit(
             _require_absent("--hold-out", {"--validate-ratio": validate_ratio})
         ratio = 0.1 if validate_ratio is None else validate_ratio
         splits = {0: make_datasplit(known, validate_ratio=ratio, hold_out=away, **taken, **drawn)}
-    _write(splits, PUBLIC_S3 if use_s3 else data, csv_path, overwrite=overwrite, quiet=quiet)
+    public = tuple(known.datasets) if catalog == REFRESHED else None
+    where = PUBLIC_S3 if use_s3 else data
+    _write(splits, where, csv_path, public, overwrite=overwrite, quiet=quiet)
     if from_csv is not None:
         _tell_missing(from_csv, known)
 
 
 def _write(
-    splits: dict[int, Datasplit], data: Place | str, csv_path: Path, *, overwrite: bool, quiet: bool
+    splits: dict[int, Datasplit],
+    data: Place | str,
+    csv_path: Path,
+    public: Collection[str] | None,
+    *,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     from organelle.catalog import split_notes, write_datasplit
     from organelle.files import refuse_existing
@@ -128,7 +146,7 @@ def _write(
     for path in paths.values():
         refuse_existing(path, overwrite=overwrite)
     for i, split in splits.items():
-        write_datasplit(split, data, paths[i], overwrite=overwrite)
+        write_datasplit(split, data, paths[i], overwrite=overwrite, public=public)
         if len(splits) == 1 and not quiet:
             _print_holdings(split)
         typer.echo(f"{paths[i]}: {len(split.train)} crops for training, {len(split.validate)} held out")
