@@ -97,7 +97,7 @@ def test_register_makes_a_dataset_of_ones_own(csc: Csc, tmp_path: Path) -> None:
     assert status == 0
     assert "own: EM at" in out
     assert "crop 2, to predict: 8 x 16 x 8 voxels of 8 x 8 x 8 nm, mito" in out
-    assert "2 kept" in csc(*words, *boxes)[1]
+    assert "kept: 2" in csc(*words, *boxes)[1]
     listed = json.loads(csc("catalog", "crops", "--catalog", tmp_path / "mine", "--json")[1])
     assert [row["shape"] for row in listed] == [[8, 8, 8], [8, 16, 8]]
 

@@ -10,6 +10,7 @@ import mrcfile
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from foreign_files import GREY, SHAPE, WRITERS, hdf5, mrc, n5, slices, tiff
 
 from organelle.convert import ImportSettings, import_volume, open_foreign, plan_import
@@ -241,12 +242,12 @@ def test_what_is_no_stack_is_named(tmp_path: Path) -> None:
     mrc(tmp_path, np.zeros((4, 5, 6), np.complex64))
     refused(tmp_path / "volume.mrc", "no real volume")
     (tmp_path / "notes.txt").write_text("hello")
-    refused(tmp_path / "notes.txt", "neither TIFF, MRC, HDF5 nor N5")
+    refused(tmp_path / "notes.txt", "neither TIFF, MRC nor HDF5")
     (tmp_path / "folder").mkdir()
-    refused(tmp_path / "folder", "neither TIFF slices nor N5 in it; it holds nothing")
+    refused(tmp_path / "folder", "neither TIFF slices nor N5 nor zarr in it; it holds nothing")
     (tmp_path / "group").mkdir()
     (tmp_path / "group" / ".zgroup").write_text('{"zarr_format": 2}')
-    refused(tmp_path / "group", "is zarr already")
+    refused(tmp_path / "group", "no array and no image; it holds nothing")
     with pytest.raises(FileMissing, match=r"nearest: volume\.h5"):
         plan_import(tmp_path / "volume.hdf5", tmp_path / "em", SIZE)
 
@@ -274,3 +275,37 @@ def test_bytes_of_mrc_are_signed_unless_imod_says_otherwise(tmp_path: Path) -> N
     plan = plan_import(path, tmp_path / "b", SIZE)
     image = open_multiscale(import_volume(plan).path)
     np.testing.assert_array_equal(image.levels[0].read(), signed.astype(np.int8).view(np.uint8))
+
+
+def ome_zarr(path: Path, array: np.ndarray, axes: str, scale: list[float], unit: str | None) -> Path:
+    named = [{"name": a, **({"unit": unit} if unit and a in "zyx" else {})} for a in axes]
+    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+    record = {"multiscales": [{"version": "0.4", "axes": named, "datasets": [level]}]}
+    zarr.create_group(path, zarr_format=2, attributes=record).create_array(
+        "0", data=array, chunks=tuple(min(16, n) for n in array.shape)
+    )
+    return path
+
+
+def test_zarr_of_other_axes_is_turned(tmp_path: Path) -> None:
+    five = ome_zarr(tmp_path / "five", GREY[None, None], "tczyx", [1, 1, 0.03, 0.005, 0.004], "micrometer")
+    turned = ome_zarr(tmp_path / "turned", GREY.T, "xyz", [4, 5, 30], "nanometer")
+    for path in (five, turned):
+        report = import_volume(plan_import(path, tmp_path / "out" / path.name))
+        level = open_multiscale(report.path).levels[0]
+        np.testing.assert_array_equal(level.read(), GREY)
+        assert level.grid.voxel_size_nm == pytest.approx((30, 5, 4))
+
+
+def test_zarr_without_a_voxel_size_or_with_channels(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "bare", data=GREY)
+    with pytest.raises(FormatError, match="voxel size of bare is not known: its attributes do not say"):
+        plan_import(tmp_path / "bare", tmp_path / "em")
+    image = open_multiscale(import_volume(plan_import(tmp_path / "bare", tmp_path / "em", SIZE)).path)
+    np.testing.assert_array_equal(image.levels[0].read(), GREY)
+    two = ome_zarr(tmp_path / "two", GREY[None].repeat(2, 0), "czyx", [1, 8, 4, 4], "nanometer")
+    with pytest.raises(FormatError, match="axes c, z, y, x; a volume has z, y, x"):
+        plan_import(two, tmp_path / "em2")
+    no_unit = ome_zarr(tmp_path / "no_unit", GREY, "zyx", [8, 4, 4], None)
+    with pytest.raises(FormatError, match="its axes have no unit"):
+        plan_import(no_unit, tmp_path / "em2")

@@ -358,6 +358,10 @@ def test_nothing_and_addresses_that_are_none(tmp_path: Path) -> None:
     assert "nothing is stored there; nearest: em" in problem.what
     (problem,) = look(tmp_path / "em").problems
     assert "without zarr metadata" in problem.what
+    (tmp_path / "em" / "1.tif").touch()
+    (problem,) = look(tmp_path / "em").problems
+    assert "a folder of TIFF files" in problem.what
+    assert "csc catalog import" in problem.next
     with pytest.raises(SettingsError, match="an address begins with"):
         inspect_image("ftp://somewhere/else")
 

@@ -44,7 +44,9 @@ def inspect(
 def import_(
     source: Annotated[
         Path,
-        typer.Argument(metavar="SOURCE", help="TIFF file, folder of TIFF slices, MRC, HDF5 or N5."),
+        typer.Argument(
+            metavar="SOURCE", help="TIFF file, folder of TIFF slices, MRC, HDF5, N5, or zarr of other axes."
+        ),
     ],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="The image that will stand there.")],
     voxel_size_nm: Annotated[
@@ -55,7 +57,7 @@ def import_(
         str | None, typer.Option("--offset", help="Centre of the first voxel, z,y,x in nm. Default: 0,0,0.")
     ] = None,
     array: Annotated[
-        str | None, typer.Option("--array", help="Which array of HDF5 or N5; which series of TIFF.")
+        str | None, typer.Option("--array", help="Which array of HDF5, N5 or zarr; which series of TIFF.")
     ] = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="Values are labels or ids: never mix them in coarser levels.")
@@ -156,7 +158,9 @@ def register(
         labels=labels,
         overwrite=overwrite,
     )
-    typer.echo(f"{done.dataset.name}: EM at {done.em}, {len(done.added)} crops added, {len(done.kept)} kept")
+    typer.echo(
+        f"{done.dataset.name}: EM at {done.em}, crops added: {len(done.added)}, kept: {len(done.kept)}"
+    )
     for one in (*done.kept, *done.added):
         typer.echo(one_line(one))
     for note in done.notes:

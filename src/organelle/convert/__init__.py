@@ -1,4 +1,4 @@
-"""Foreign volumes into OME-NGFF: TIFF, MRC, HDF5 and N5, block by block in bounded memory.
+"""Foreign volumes into OME-NGFF: TIFF, MRC, HDF5, N5, other zarr; block by block in bounded memory.
 
 A `Source` reads boxes of one volume, z, y, x, whatever its file says of axes and byte order; everything
 after that is the same for all of them.

@@ -33,7 +33,7 @@ class Facts:
     """What a foreign file says about its volume.
 
     Attributes:
-        format: `TIFF`, `MRC`, `HDF5`, `N5`.
+        format: `TIFF`, `MRC`, `HDF5`, `N5`, `zarr`.
         name: the file's name, with the path of the array within it.
         shape: voxels, z, y, x.
         dtype: type of the voxels that `read` gives, in the machine's byte order.
@@ -75,11 +75,12 @@ class Source(Protocol):
 def open_foreign(
     path: Path | str, *, array: str | None = None, repeat_missing: bool = False
 ) -> Iterator[Source]:
-    """Open a TIFF file, a folder of TIFF slices, an MRC or HDF5 file, or an N5 container.
+    """Open a TIFF file, a folder of TIFF slices, an MRC or HDF5 file, an N5 container, or zarr.
 
     Args:
         path: file or folder.
-        array: path of the array in HDF5 and N5; number of the series in TIFF. Needed where there are several.
+        array: path of the array in HDF5, N5 and zarr; number of the series in TIFF. Needed where there are
+            several.
         repeat_missing: whether a number that is missing in a folder of slices is filled with the slice
             before it.
 
@@ -117,7 +118,7 @@ def _opener(place: Path) -> Callable[[Path, str | None, bool], Source]:
 
         return open_mrc
     packed = " it is compressed as a whole: unpack it first;" if start[:2] in (b"\x1f\x8b", b"BZ") else ""
-    raise FormatError(f"{place} is neither TIFF, MRC, HDF5 nor N5;{packed} nothing else can be imported")
+    raise FormatError(f"{place} is neither TIFF, MRC nor HDF5;{packed} other files cannot be imported")
 
 
 def _folder_opener(place: Path) -> Callable[[Path, str | None, bool], Source]:
@@ -130,10 +131,12 @@ def _folder_opener(place: Path) -> Callable[[Path, str | None, bool], Source]:
 
         return open_n5
     if any((place / name).is_file() for name in (".zarray", ".zgroup", "zarr.json")):
-        raise FormatError(f"{place} is zarr already; look at it with: csc catalog inspect {place}")
+        from organelle.convert.zarr_array import open_zarr
+
+        return open_zarr
     held = sorted({p.suffix or "folders" for p in place.iterdir()})
     raise FormatError(
-        f"{place} is a folder with neither TIFF slices nor N5 in it; "
+        f"{place} is a folder with neither TIFF slices nor N5 nor zarr in it; "
         f"it holds {', '.join(held[:8]) or 'nothing'}"
     )
 

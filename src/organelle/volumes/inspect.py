@@ -172,11 +172,13 @@ def _placed(place: Place, levels: tuple[LevelReport, ...], found: Findings) -> t
         image = open_multiscale(place)
     except OrganelleError as error:
         if not _has_error(found):
-            found.error("cannot-open", place, str(error), "mend the metadata, or write the volume again")
+            found.error(
+                "cannot-open", place, str(error), "mend the metadata, or turn it with csc catalog import"
+            )
         return levels
     except Exception as error:  # noqa: BLE001  whatever a stranger's metadata breaks is told, not raised
         what = f"opening it fails ({type(error).__name__}: {error})"
-        found.error("cannot-open", place, what, "mend the metadata, or write the volume again")
+        found.error("cannot-open", place, what, "mend the metadata, or turn it with csc catalog import")
         return levels
     grids = {volume.name: volume.grid for volume in image.levels}
     return tuple(

@@ -101,6 +101,8 @@ def what_it_is(place: Place) -> tuple[str, str]:
         return _file(place, convert)
     if (place / "attributes.json").is_file():
         return "it looks like N5", convert
+    if isinstance(place, Path) and any(p.suffix.lower() in (".tif", ".tiff") for p in place.iterdir()):
+        return "it is a folder of TIFF files", convert
     inside = next(iter(folders_in(place)), None)
     return "it is a folder without zarr metadata", (
         "name a volume in it" if inside is not None else "name the folder that holds .zattrs or zarr.json"

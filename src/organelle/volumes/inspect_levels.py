@@ -49,7 +49,7 @@ def axes_of(image: Mapping[str, Any], where: str, found: Findings) -> tuple[str,
             "axes-order",
             where,
             f"its axes are {', '.join(names)}; stages read z, y, x only",
-            "write a volume of z, y, x (one channel, one time point)",
+            "turn it with csc catalog import, which drops axes of length 1",
         )
     for axis in axes:
         _check_unit(axis, where, found)
