@@ -76,6 +76,29 @@ class TaggedHandler(QuietHandler):
         outputfile.write(data)
 
 
+class RangeHandler(QuietHandler):
+    """Gives parts of files, as any web server but Python's does."""
+
+    server: Any
+
+    def do_GET(self) -> None:
+        self.server.draw()
+        asked = self.headers.get("Range", "")
+        content = Path(self.translate_path(self.path))
+        if not asked or not content.is_file():
+            super().do_GET()
+            return
+        data = content.read_bytes()
+        start, stop = (int(n) for n in asked.removeprefix("bytes=").split("-"))
+        part = data[start : stop + 1]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(part)))
+        self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
+        self.send_header("Last-Modified", self.date_time_string(0))
+        self.end_headers()
+        self.wfile.write(part)
+
+
 class TrickleHandler(QuietHandler):
     """Sends files named in `server.trickles` a byte at a time, so slowly that nobody waits for the end."""
 

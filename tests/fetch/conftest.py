@@ -4,11 +4,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_bucket import CROPS, EM
+from drawn_bucket import CROPS, EM, Csc
 
 from organelle.catalog import em_path, label_path
 from organelle.classes import Kind
+from organelle.cli import main
 from organelle.volumes import write_labels, write_multiscale
+
+
+@pytest.fixture
+def csc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Csc:
+    """Run `csc` with arguments; gives exit status, standard output, standard error."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["csc", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    for name in ("CSC_CATALOG", "CSC_DATA", "CSC_WORK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "160")
+    return run
 
 
 @pytest.fixture

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from organelle.catalog import Catalog, Crop, Dataset
 from organelle.geometry import Box, Grid, Nm
+
+Csc = Callable[..., tuple[int, str, str]]
 
 EM = Grid((8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (64, 64, 64))
 

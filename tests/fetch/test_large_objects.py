@@ -155,5 +155,5 @@ def test_a_source_that_answers_no_more_is_not_asked_for_everything(tmp_path: Pat
         pass
     gone = open_source(server.url, workers=2, retry=quick(2))
     plan = dataclasses.replace(plan_of(open_source(tmp_path / "bucket"), *map(str, range(60))), source=gone)
-    with pytest.raises(TransferError, match=r"of 60 .*failed one after the other, so the other \d+ were not"):
+    with pytest.raises(TransferError, match=r"of 60 .*failed one after the other, so \d+ requests were not"):
         transfer(plan, tmp_path / "data")

@@ -11,7 +11,7 @@ import typer
 from organelle.cli._options import DATA, CatalogFolder, names, open_catalog
 
 if TYPE_CHECKING:
-    from organelle.fetch import CropBound, FetchPlan
+    from organelle.fetch import ArchivePlan, CropBound, FetchPlan
 
 
 def fetch_data(
@@ -45,6 +45,9 @@ def fetch_data(
     workers: Annotated[
         int, typer.Option("--workers", "--num-workers", "-w", min=1, help="The most requests at one time.")
     ] = 16,
+    use_zip: Annotated[
+        bool, typer.Option("--zip", help="All crops at once, from the bucket's prepared archive.")
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read what is there, and fetch again what is damaged.")
     ] = False,
@@ -56,17 +59,20 @@ def fetch_data(
         str | None, typer.Option("--endpoint", help="URL of an S3 server that is not Amazon's.")
     ] = None,
     region: Annotated[str, typer.Option("--region", help="The bucket's region.")] = "us-east-1",
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Seconds after which a request is made again.")
+    ] = 60.0,
     catalog: CatalogFolder = None,
 ) -> None:
     """Copy crops: their labels, and the EM around them."""
     from organelle.catalog import PUBLIC_S3
     from organelle.errors import SettingsError
-    from organelle.fetch import bound_fetch, open_source, plan_fetch, read_padding, transfer
+    from organelle.fetch import bound_fetch, open_source, plan_archive, plan_fetch, read_padding, transfer
 
     wanted, padding = names(classes), read_padding(raw_padding)
     if offline:
-        if not dry_run:
-            raise SettingsError("--offline only tells bounds; type it with --dry-run")
+        if not dry_run or use_zip:
+            raise SettingsError("--offline only tells bounds; type it with --dry-run, and without --zip")
         _show_bounds(
             bound_fetch(
                 open_catalog(catalog),
@@ -78,22 +84,42 @@ def fetch_data(
             )
         )
         return
-    plan = plan_fetch(
-        open_source(source or PUBLIC_S3, endpoint=endpoint, region=region, workers=workers),
-        open_catalog(catalog),
-        crops,
-        padding_voxels=padding.voxels,
-        padding_nm=padding.nm,
-        all_resolutions=fetch_all_em_resolutions,
-        classes=wanted,
+    bucket = open_source(
+        source or PUBLIC_S3, endpoint=endpoint, region=region, workers=workers, timeout_s=timeout
     )
-    _show(plan)
+    plan: FetchPlan | ArchivePlan
+    if use_zip:
+        if crops not in ("all", "*") or wanted:
+            raise SettingsError("an archive holds all crops and classes; leave out --crops and --classes")
+        plan = plan_archive(bucket, padding=padding, all_resolutions=fetch_all_em_resolutions)
+        _show_archive(plan)
+    else:
+        plan = plan_fetch(
+            bucket,
+            open_catalog(catalog),
+            crops,
+            padding_voxels=padding.voxels,
+            padding_nm=padding.nm,
+            all_resolutions=fetch_all_em_resolutions,
+            classes=wanted,
+        )
+        _show(plan)
     if not dry_run:
         report = transfer(plan, destination, access_mode=access_mode, verify=verify)
         typer.echo(
             f"{destination}: {report.moved} files copied ({report.moved_bytes / 1e6:.1f} MB), "
             f"{report.skipped} were there"
         )
+
+
+def _show_archive(plan: ArchivePlan) -> None:
+    """Print the size of an archive, packed and unpacked."""
+    typer.echo(
+        f"{plan.origin}: {plan.entry.bytes / 1e6:.1f} MB with {len(plan.members)} files, "
+        f"{plan.bytes / 1e6:.1f} MB unpacked"
+    )
+    if plan.foreign:
+        typer.echo(f"{plan.foreign} other files in it are left out")
 
 
 def _show(plan: FetchPlan) -> None:

@@ -1,5 +1,6 @@
 """Get it: what a crop needs, planned with its size before anything moves, and moved whole."""
 
+from organelle.fetch.archive import ArchivePlan, plan_archive
 from organelle.fetch.bounds import CropBound, bound_fetch
 from organelle.fetch.moving import FetchReport, fetch_data, require_room, transfer
 from organelle.fetch.padding import Padding, read_padding
@@ -9,6 +10,7 @@ from organelle.fetch.survey import FetchObject
 from organelle.stores import Retry, Source, open_source
 
 __all__ = [
+    "ArchivePlan",
     "CropBound",
     "CropPlan",
     "FetchObject",
@@ -21,6 +23,7 @@ __all__ = [
     "bound_fetch",
     "fetch_data",
     "open_source",
+    "plan_archive",
     "plan_fetch",
     "read_padding",
     "require_room",

@@ -5,22 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from organelle.catalog import Catalog
 from organelle.errors import SettingsError, TransferError
-from organelle.fetch.digests import expected_digest, file_digest
-from organelle.fetch.landing import Landing, make_folder, sweep
+from organelle.fetch.archive import ArchivePlan, spans
+from organelle.fetch.digests import file_digest
+from organelle.fetch.landing import Landing, land, make_folder, sweep
 from organelle.fetch.manifest import Arrived, Notes, read_manifest, sole_fetch, stamp
 from organelle.fetch.plan import FetchPlan, plan_fetch
 from organelle.fetch.survey import FetchObject
+from organelle.fetch.unpacking import Unpacking
 from organelle.progress import track
 from organelle.stores import Source
+from organelle.stores.at_once import as_done
 
+T = TypeVar("T")
 AccessMode = Literal["append", "overwrite"]
+Plan = FetchPlan | ArchivePlan
+Results = list[Arrived | str]
+"""What arrived, or why something did not."""
 
 SPARE_BYTES = 16 << 20
 """What stays free on the disk beside the data: folders and the manifest take room, too."""
@@ -40,7 +47,7 @@ class FetchReport:
         skipped: Objects that were there already.
     """
 
-    plan: FetchPlan
+    plan: Plan
     moved: int
     moved_bytes: int
     skipped: int
@@ -76,13 +83,13 @@ def fetch_data(
 
 
 def transfer(
-    plan: FetchPlan,
+    plan: Plan,
     destination: Path | str,
     *,
     access_mode: AccessMode = "append",
     verify: bool = False,
 ) -> FetchReport:
-    """Copy the objects of `plan` below `destination`, which gets the same layout.
+    """Copy the objects of `plan` below `destination`, which gets the same layout; those of a zip unpacked.
 
     `append` leaves objects alone that are there with the right size and have not changed in the source;
     `overwrite` copies them again. Neither touches anything that the plan does not name. A run that is cut
@@ -117,11 +124,11 @@ def transfer(
                 todo = missing(plan, root, verify=verify)
             if was_killed:
                 sweep(root)
-            _carry(plan.source, root, todo)
+            _carry(plan, root, todo)
     return FetchReport(plan, len(todo), sum(o.bytes for o in todo), len(objects) - len(todo))
 
 
-def missing(plan: FetchPlan, destination: Path, *, verify: bool = False) -> tuple[FetchObject, ...]:
+def missing(plan: Plan, destination: Path, *, verify: bool = False) -> tuple[FetchObject, ...]:
     """The objects of `plan` that are not yet whole below `destination`.
 
     Size and, when both came from the same source, ETag must agree; with `verify` the bytes, too, with
@@ -135,16 +142,21 @@ def missing(plan: FetchPlan, destination: Path, *, verify: bool = False) -> tupl
         record = noted.get(item.key)
         if item.key.partition("/")[0] not in here or _size(destination, item) != item.bytes:
             return False
-        if record and record.source == plan.source.url and item.etag != record.etag:
+        if record and record.source == plan.origin and _is_other(item, record):
             return False
         return not verify or _is_unchanged(destination / item.key, item, record)
 
     return tuple(item for item in plan.objects if not is_there(item))
 
 
+def _is_other(item: FetchObject, record: Arrived) -> bool:
+    """Whether the same source holds another object now than when it arrived."""
+    return item.etag != record.etag or item.digest not in (None, record.digest)
+
+
 def _is_unchanged(file: Path, item: FetchObject, record: Arrived | None) -> bool:
     """Whether the bytes are those that arrived; not, if nothing says which those were."""
-    expected = expected_digest(item.etag) or (record.digest if record else None)
+    expected = item.digest or (record.digest if record else None)
     return file_digest(file, expected) == expected
 
 
@@ -157,7 +169,7 @@ def _size(folder: Path, item: FetchObject) -> int:
     return state.st_size if stat.S_ISREG(state.st_mode) else -1
 
 
-def require_room(plan: FetchPlan, destination: Path, access_mode: AccessMode = "append") -> None:
+def require_room(plan: Plan, destination: Path, access_mode: AccessMode = "append") -> None:
     """Raise `TransferError` when the disk of `destination` has no room for what is missing there."""
     _require_room(plan.objects if access_mode == "overwrite" else missing(plan, destination), destination)
 
@@ -185,26 +197,43 @@ def _require_place(folder: Path) -> None:
         raise TransferError(f"{folder}: nothing can be written in {place}; choose another folder")
 
 
-def _carry(source: Source, root: Path, todo: tuple[FetchObject, ...]) -> None:
+def _carry(plan: Plan, root: Path, todo: Sequence[Any]) -> None:
     """Get every object, go on after those that cannot be got, and name them at the end."""
     failed: list[str] = []
-    tried = in_a_row = 0
     with Notes(root) as notes:
-        for result in track(source.as_done(todo, Landing(source, root).land), "fetch", total=len(todo)):
-            tried += 1
-            if isinstance(result, Arrived):
-                notes.add(result)
-                in_a_row = 0
-                continue
-            failed.append(result)
-            in_a_row += 1
-            if in_a_row >= max(FEWEST_IN_A_ROW, ROUNDS_IN_A_ROW * source.workers):
-                break
+        if isinstance(plan, ArchivePlan):
+            unpacking = Unpacking(plan, root)
+            try:
+                rest = _work(list(spans(todo)), unpacking.unpack, plan.source.workers, notes, failed)
+            except BaseException:
+                unpacking.abandon()
+                raise
+            for record in unpacking.finish():
+                notes.add(record)
+        else:
+            source, landing = plan.source, Landing(root)
+            rest = _work(todo, lambda o: [land(landing, source, o)], source.workers, notes, failed)
     if not failed:
         return
-    rest = len(todo) - tried
-    why = f" ({in_a_row} failed one after the other, so the other {rest} were not asked for)" if rest else ""
+    why = f" (the last failed one after the other, so {rest} requests were not made)" if rest else ""
     raise TransferError(
         f"{len(failed)} of {len(todo)} objects could not be fetched{why}; what arrived is in {root}, "
         "and the same line asks only for what is missing:\n" + "\n".join(failed)
     )
+
+
+def _work(
+    jobs: Sequence[T], work: Callable[[T], Results], workers: int, notes: Notes, failed: list[str]
+) -> int:
+    """Do all jobs, note what arrives, gather what failed; returns how many jobs were not begun."""
+    in_a_row = 0
+    for done, results in enumerate(track(as_done(jobs, work, workers), "fetch", total=len(jobs)), 1):
+        problems = [result for result in results if isinstance(result, str)]
+        for record in results:
+            if isinstance(record, Arrived):
+                notes.add(record)
+        failed += problems
+        in_a_row = in_a_row + 1 if problems and len(problems) == len(results) else 0
+        if in_a_row >= max(FEWEST_IN_A_ROW, ROUNDS_IN_A_ROW * workers):
+            return len(jobs) - done
+    return 0

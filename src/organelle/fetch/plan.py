@@ -16,7 +16,7 @@ from organelle.catalog import Catalog, Crop, em_folder, label_path, labels_folde
 from organelle.classes import sort_classes
 from organelle.errors import EMMissing, FileMissing, NotFound, OrganelleError
 from organelle.fetch.padding import Padding
-from organelle.fetch.survey import METADATA_FILES, FetchObject, Survey
+from organelle.fetch.survey import FetchObject, Survey
 from organelle.geometry import Box, Nm
 from organelle.stores import Source, open_source, require_here
 from organelle.volumes import Multiscale, Volume, open_multiscale
@@ -63,10 +63,15 @@ class FetchPlan:
     crops: tuple[CropPlan, ...]
 
     @property
+    def origin(self) -> str:
+        """What the manifest names as the place that objects came from."""
+        return self.source.url
+
+    @property
     def objects(self) -> tuple[FetchObject, ...]:
         """Every object once; chunks before metadata, so that a volume appears after its voxels."""
         unique = {o.key: o for crop in self.crops for o in (*crop.em, *crop.labels)}
-        return tuple(sorted(unique.values(), key=lambda o: o.key.rpartition("/")[2] in METADATA_FILES))
+        return tuple(sorted(unique.values(), key=lambda o: o.is_metadata))
 
     @property
     def bytes(self) -> int:

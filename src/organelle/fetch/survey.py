@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from organelle.fetch.digests import expected_digest
 from organelle.stores import Entry, Source
 from organelle.volumes.ngff import parse_multiscales
 from organelle.volumes.nodes import is_node, read_node
@@ -23,6 +24,16 @@ class FetchObject:
     key: str
     bytes: int
     etag: str | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """What its `Digest` must be; None if nobody knows."""
+        return expected_digest(self.etag)
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether it makes a volume appear; such files are put in place after the voxels."""
+        return self.key.rpartition("/")[2] in METADATA_FILES
 
 
 class Survey:

@@ -7,9 +7,7 @@ that end early, too.
 from __future__ import annotations
 
 import functools
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,9 +31,6 @@ def _generator() -> np.random.Generator:
     import numpy as np  # only where something is read: places are named by commands that need none of it
 
     return np.random.default_rng()
-
-LOOK_SECONDS = 0.02
-"""How often `as_done` looks for results. To wake up for each would cost a tenth of the speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +136,17 @@ class Source:
         """
         for start in range(0, max(1, entry.bytes), PIECE_BYTES):
             try:
-                yield self._asked(key, functools.partial(self._get_piece, entry=entry, start=start))
+                yield self.span(key, entry, start, min(start + PIECE_BYTES, entry.bytes))
             except _NoPartsError:
                 yield from self._stream(key, entry)
                 return
+
+    def span(self, key: str, entry: Entry, start: int, stop: int) -> Any:
+        """The bytes from `start` to `stop` of the object that `entry` describes, in a buffer.
+
+        Errors as those of `pieces`; a `TransferError`, too, when the server gives no parts.
+        """
+        return self._asked(key, functools.partial(self._get_span, entry=entry, start=start, stop=stop))
 
     def ask(self, keys: Iterable[str]) -> dict[str, Entry]:
         """Those of `keys` that exist: folder by folder where the store lists, else one by one."""
@@ -166,44 +168,12 @@ class Source:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def as_done(self, items: Iterable[T], work: Callable[[T], R]) -> Iterator[R]:
-        """`work` on every item, `workers` at a time, results as they come; after an error nothing is begun.
-
-        However many items there are, few are held, and one that takes long delays no other.
-        """
-        todo, results = _Shared(items), deque[R]()
-        errors: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                for item in todo:
-                    results.append(work(item))
-            except BaseException as error:  # noqa: BLE001 it is raised where the results are read
-                errors.append(error)
-                todo.stop()
-
-        threads = [threading.Thread(target=run) for _ in range(self.workers)]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                while thread.is_alive() or results:
-                    thread.join(LOOK_SECONDS if not results else 0)
-                    while results:
-                        yield results.popleft()
-            if errors:
-                raise errors[0]
-        finally:
-            todo.stop()
-            for thread in threads:
-                thread.join()
-
-    def _get_piece(self, key: str, entry: Entry, start: int) -> Any:
+    def _get_span(self, key: str, entry: Entry, start: int, stop: int) -> Any:
         """A buffer, not copied."""
         from obstore.exceptions import GenericError
 
-        length = min(PIECE_BYTES, entry.bytes - start)
-        part: Any = {"range": (start, start + length)} if length < entry.bytes else None
+        length = stop - start
+        part: Any = {"range": (start, stop)} if length < entry.bytes else None
         answer = self._store().get(key, options=part)
         _require_same(entry, answer.meta)
         data = answer.bytes()
@@ -282,7 +252,9 @@ class Source:
         from obstore import exceptions
 
         if isinstance(error, exceptions.NotSupportedError):
-            return _NoPartsError(f"{self.url} gives no parts of {key}")
+            return _NoPartsError(
+                f"{self.url} gives no parts of {key}, only the whole; use a server with range requests"
+            )
         if "NoSuchBucket" in str(error):
             return TransferError(f"{self.url}: there is no such bucket; is its name right?")
         if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
@@ -343,22 +315,6 @@ def open_source(
 
 class _NoPartsError(TransferError):
     """A server that answers a request for a part with the whole."""
-
-
-class _Shared(Iterator[T]):
-    """An iterator that several threads draw from, until one of them stops it."""
-
-    def __init__(self, items: Iterable[T]) -> None:
-        self._items, self._lock = iter(items), threading.Lock()
-
-    def __next__(self) -> T:
-        with self._lock:
-            return next(self._items)
-
-    def stop(self) -> None:
-        """Give out nothing more."""
-        with self._lock:
-            self._items = iter(())
 
 
 def _require_same(entry: Entry, meta: Any) -> None:
