@@ -199,8 +199,8 @@ def test_em_of_sixteen_bits_is_told(tmp_path: Path) -> None:
 def test_a_tiff_stack_goes_through_every_stage(tmp_path: Path, dtype: type) -> None:
     """Import, register, predict with an untrained network, process, pack."""
     torch = pytest.importorskip("torch")
-    from organelle.models import Checkpoint, ModelSpec, build_network, save_checkpoint
-    from organelle.predict import predict
+    from organelle.models import Checkpoint, ModelSpec, Normalisation, build_network, save_checkpoint
+    from organelle.predict import plan_predict, predict
     from organelle.process import process
 
     grey = GREY.astype(dtype) * (1 if dtype is np.uint8 else 200)
@@ -222,6 +222,10 @@ def test_a_tiff_stack_goes_through_every_stage(tmp_path: Path, dtype: type) -> N
     values = open_multiscale(report.written[0]).levels[0]
     assert values.grid == GRID
     assert np.unique(values.read()).size > 5
+    eight_bit = spec.with_normalisation(Normalisation(mean=128, std=60))
+    other = save_checkpoint(tmp_path / "other.pt", Checkpoint(eight_bit, 0, network.state_dict()))
+    plan = plan_predict(other, catalog, "test", data=tmp_path / "data", work=tmp_path / "elsewhere")
+    assert ["--to-uint8" in warning for warning in plan.warnings] == ([] if dtype is np.uint8 else [True])
     process(catalog, "test", work=tmp_path / "work")
     packed = pack(catalog, tmp_path / "work", tmp_path / "submission.zip")
     assert [(row.crop, row.class_name) for row in packed.rows] == [(1, "mito"), (1, "er")]

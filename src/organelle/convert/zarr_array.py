@@ -60,8 +60,9 @@ def open_zarr(path: Path, array: str | None, repeat_missing: bool = False) -> Za
     pieces = three([(opened.shards or opened.chunks)[named.index(axis)] for axis in "zyx"])
     size, said = scale or _array_size(where, named)
     notes = [f"axes are stored {', '.join(axes or named)}"] if named != "zyx" else []
-    facts = Facts("zarr", path.name if where == path else f"{path.name}:{where.relative_to(path)}", shape,
-                  opened.dtype.newbyteorder("="), pieces, size, said, None, tuple(notes), _files(where))  # fmt: skip
+    name = path.name if where == path else f"{path.name}:{where.relative_to(path)}"
+    dtype = opened.dtype.newbyteorder("=")
+    facts = Facts("zarr", name, shape, dtype, pieces, size, said, None, tuple(notes), _files(where))
     return ZarrArray(facts, opened, named)
 
 

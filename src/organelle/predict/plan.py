@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from organelle.catalog import Catalog, Crop, prediction_path
 from organelle.errors import EMMissing, FileMissing, FormatError, OutputExists
 from organelle.geometry import Box, Grid, Voxels
-from organelle.models import ModelSpec, checkpoint_hash, load_checkpoint, require_classes
+from organelle.models import ModelSpec, Normalisation, checkpoint_hash, load_checkpoint, require_classes
 from organelle.predict.em import ModelEM
 from organelle.predict.planes import View, views_of
 from organelle.predict.region import column_bytes, columns
@@ -44,6 +46,8 @@ class CropPlan:
     """Patches that go through the network."""
     em_missing: float
     """Share of the crop without EM; its voxels count as the mean grey value."""
+    em_dtype: np.dtype[Any]
+    """Type of the stored grey values."""
 
     @property
     def output_bytes(self) -> int:
@@ -86,12 +90,21 @@ class PredictPlan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the result should know."""
-        return tuple(
+        missing = (
             f"{p.crop.dataset}/{p.crop.name}: {p.em_missing:.1%} of the crop has no EM here and counts as "
             "the mean grey value; fetch it with: csc fetch-data"
             for p in self.crops
             if p.em_missing
         )
+        normal = self.spec.normalisation
+        unlike = (
+            f"{p.crop.dataset}/{p.crop.name}: its EM is {p.em_dtype}, but the checkpoint was trained on grey "
+            f"values of {normal.mean:.0f} ± {normal.std:.0f}, as 8-bit EM has them; make 8 bits of it with: "
+            "csc catalog import --to-uint8"
+            for p in self.crops
+            if _has_wider_greys(p.em_dtype, normal)
+        )
+        return (*missing, *unlike)
 
 
 def plan_predict(
@@ -157,7 +170,13 @@ def _plan_crop(
         kept,
         count,
         em.missing_fraction(crop.extent) if todo else 0.0,
+        image.levels[0].dtype,
     )
+
+
+def _has_wider_greys(dtype: np.dtype[Any], normal: Normalisation) -> bool:
+    """Whether EM of whole numbers beyond 8 bit meets a checkpoint that saw none beyond 255."""
+    return dtype.kind in "iu" and dtype.itemsize > 1 and normal.mean + normal.std <= 255
 
 
 @dataclass(frozen=True)
