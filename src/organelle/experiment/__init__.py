@@ -3,6 +3,7 @@
 from organelle.experiment.crops import datasplit
 from organelle.experiment.settings import DataSettings, Experiment, load_experiment
 from organelle.experiment.stages import (
+    CACHE_BYTES,
     predict_experiment,
     process_experiment,
     run_folder,
@@ -10,6 +11,7 @@ from organelle.experiment.stages import (
 )
 
 __all__ = [
+    "CACHE_BYTES",
     "DataSettings",
     "Experiment",
     "datasplit",

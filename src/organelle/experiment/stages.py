@@ -14,6 +14,9 @@ from organelle.predict import PredictReport, predict
 from organelle.process import ProcessReport, process
 from organelle.stores import Place
 
+CACHE_BYTES = 64 * 2**30
+"""What the decoded crops of training may fill on disk: all crops of the challenge at 8 nm, several times."""
+
 if TYPE_CHECKING:
     from organelle.train import TrainReport
 
@@ -26,15 +29,26 @@ def run_folder(experiment: Experiment, work: Path | str) -> Path:
 
 
 def train_experiment(
-    experiment: Experiment, catalog: Catalog, *, data: Place | str, work: Path | str, overwrite: bool = False
+    experiment: Experiment,
+    catalog: Catalog,
+    *,
+    data: Place | str,
+    work: Path | str,
+    cache: Path | str | None = None,
+    cache_bytes: int = CACHE_BYTES,
+    overwrite: bool = False,
 ) -> TrainReport:
     """Train the experiment's network; a run that was interrupted goes on, a finished one is left as it is.
 
     Volumes are read below `data`. When it holds none of the crops of the experiment's table of a split,
     they are read where the table says, as by `organelle.catalog.split_place`, whose errors this raises.
+    Crops are kept, decoded, in `cache` (default: `{work}/cache`), at most `cache_bytes` of them; with 0 they
+    are held in memory.
     """
+    from organelle.sampling import CropCache
     from organelle.train import train
 
+    kept = CropCache(Path(cache or Path(work) / "cache"), cache_bytes) if cache_bytes else None
     split, table = datasplit(experiment, catalog), experiment.data.datasplit
     return train(
         experiment.model,
@@ -44,6 +58,7 @@ def train_experiment(
         validate_crops=split.validate,
         sampling=experiment.sampling,
         settings=experiment.train,
+        cache=kept,
         overwrite=overwrite,
     )
 

@@ -1,6 +1,7 @@
 """Draw patches: crops in memory, one rigid map per patch, targets that tell unknown from absent."""
 
 from organelle.sampling.affine import Affine, random_affine
+from organelle.sampling.cache import CropCache
 from organelle.sampling.crop import TrainingCrop, load_crop, load_crops, patch_margin_nm
 from organelle.sampling.draw import Manner, Patch, draw, random_manner
 from organelle.sampling.em import EMBlock, model_lattice, open_em, read_em
@@ -14,6 +15,7 @@ from organelle.sampling.stream import Batch, PatchStream
 __all__ = [
     "Affine",
     "Batch",
+    "CropCache",
     "EMBlock",
     "Look",
     "Manner",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from organelle.catalog import Crop, label_path
+from organelle.catalog import Crop, label_path, labels_folder
 from organelle.classes import Kind, all_classes
 from organelle.errors import EMMissing, FileMissing, SettingsError
 from organelle.geometry import Box, Grid, Nm, Voxels
@@ -18,11 +18,13 @@ from organelle.models import ModelSettings
 from organelle.progress import track
 from organelle.sampling.affine import exchanges, turnable_axes
 from organelle.sampling.bend import MOST
-from organelle.sampling.em import model_lattice, open_em, read_em
+from organelle.sampling.cache import CropCache, Kept, frozen
+from organelle.sampling.em import em_source, model_lattice, open_em, read_em
 from organelle.sampling.palette import UNKNOWN, Palette, build_palette
 from organelle.sampling.settings import SamplingSettings
 from organelle.stores import Place
-from organelle.volumes import open_multiscale, read_encoding, resample
+from organelle.stores.places import stamps, stamps_below
+from organelle.volumes import Multiscale, Volume, open_multiscale, read_encoding, resample
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class TrainingCrop:
     labels: Palette
     label_start: Voxels
     """Voxel of `em` at which the labels begin."""
+    ids: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
+    """Objects of some classes, numbered from 1, in the shape of the labels; 0 elsewhere."""
 
     @property
     def shape(self) -> Voxels:
@@ -58,8 +62,19 @@ def load_crops(
     crops: Iterable[Crop],
     model: ModelSettings,
     settings: SamplingSettings | None = None,
+    *,
+    ids_of: Iterable[str] = (),
+    cache: CropCache | None = None,
 ) -> tuple[TrainingCrop, ...]:
     """Load crops for training or validation, one after the other, each with the margin that patches need.
+
+    Args:
+        data: folder or address in the bucket's layout.
+        crops: which.
+        model: classes and voxel size.
+        settings: how patches will be drawn, which decides the margin.
+        ids_of: classes whose objects are told apart, too.
+        cache: where crops are kept between runs and shared by processes; without one they fill memory.
 
     Raises:
         SettingsError: no crops.
@@ -72,23 +87,33 @@ def load_crops(
         raise SettingsError("no crops to draw patches from; name some, or check the data split")
     how = settings or SamplingSettings()
     margin = patch_margin_nm(model, how)
+    named = tuple(ids_of)
     return tuple(
-        load_crop(data, crop, model, margin, relations=how.relations)
+        load_crop(data, crop, model, margin, relations=how.relations, ids_of=named, cache=cache)
         for crop in track(wanted, "loading crops")
     )
 
 
 def load_crop(
-    data: Place | str, crop: Crop, model: ModelSettings, margin_nm: Nm, *, relations: bool = True
+    data: Place | str,
+    crop: Crop,
+    model: ModelSettings,
+    margin_nm: Nm,
+    *,
+    relations: bool = True,
+    ids_of: tuple[str, ...] = (),
+    cache: CropCache | None = None,
 ) -> TrainingCrop:
     """Load one crop.
 
     Args:
-        data: folder in the bucket's layout.
+        data: folder or address in the bucket's layout.
         crop: which.
         model: classes and voxel size.
         margin_nm: how far beyond the crop EM is kept, as far as there is any.
         relations: let all annotated classes of the crop say what they can about the model's classes.
+        ids_of: classes whose objects are told apart, too.
+        cache: where it is kept.
 
     Raises:
         EMMissing, FileMissing, GridMismatch: see `load_crops`.
@@ -98,25 +123,61 @@ def load_crop(
     labelled = lattice.box_of(crop.extent, snap="outer")
     margin = [math.ceil(m / v) for m, v in zip(margin_nm, lattice.voxel_size_nm, strict=True)]
     box = labelled.grow(margin).intersect(lattice.box).union(labelled)
-    block = read_em(image, lattice, box)
-    inner = labelled.slices(box.start)
-    if not block.present[inner].any():
-        raise EMMissing(
-            f"crop {crop.id}: {image.path} is here, but none of its chunks around the crop; "
-            f"get them with: csc fetch-data --crops {crop.id}"
-        )
-    palette = build_palette(
-        _layers(data, crop, lattice.subgrid(labelled), model.classes, relations=relations),
-        labelled.shape,
-        model.classes,
-        ~block.present[inner],
-        infer=relations,
-    )
-    em = block.values if block.values.dtype == np.uint8 else block.values.astype(np.float32)
-    present = np.zeros((0, 0, 0), bool) if block.present.all() else block.present
-    em = filled(em, present)
+    wanted = _Wanted(data, crop, image, lattice, labelled, box, model.classes, relations, ids_of)
+    kept = wanted.read() if cache is None else cache.get(wanted.made_of(), wanted.read)
     start = labelled.relative_to(box).start
-    return TrainingCrop(crop, model.classes, lattice.subgrid(box), em, present, palette, start)
+    grid = lattice.subgrid(box)
+    return TrainingCrop(crop, model.classes, grid, kept.em, kept.present, kept.labels, start, kept.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """What is read of one crop."""
+
+    data: Place | str
+    crop: Crop
+    image: Multiscale
+    lattice: Grid
+    labelled: Box
+    box: Box
+    classes: tuple[str, ...]
+    relations: bool
+    ids_of: tuple[str, ...]
+
+    def read(self) -> Kept:
+        block = read_em(self.image, self.lattice, self.box)
+        inner = self.labelled.slices(self.box.start)
+        if not block.present[inner].any():
+            raise EMMissing(
+                f"crop {self.crop.id}: {self.image.path} is here, but none of its chunks around the crop; "
+                f"get them with: csc fetch-data --crops {self.crop.id}"
+            )
+        grid = self.lattice.subgrid(self.labelled)
+        layers = _layers(self.data, self.crop, grid, self.classes, relations=self.relations)
+        without_em = ~block.present[inner]
+        labels = build_palette(layers, grid.shape, self.classes, without_em, infer=self.relations)
+        em = block.values if block.values.dtype == np.uint8 else block.values.astype(np.float32)
+        present = np.zeros((0, 0, 0), bool) if block.present.all() else block.present
+        ids = {name: _read_ids(self.data, self.crop, name, grid) for name in self.ids_of}
+        kept = Kept(filled(em, present), present, labels, ids)
+        frozen(kept.em, present, labels.codes, *ids.values())
+        return kept
+
+    def made_of(self) -> dict[str, Any]:
+        """All that decides what is read, as plain JSON values; nothing is decoded."""
+        level = em_source(self.image, self.lattice)
+        near = level.grid.box_of(self.lattice.subgrid(self.box).extent, snap="outer").grow((1, 1, 1))
+        chunks = level.files(near.intersect(level.grid.box))
+        return {
+            "crop": [self.crop.id, self.crop.dataset, list(self.crop.classes)],
+            "em": [str(self.image.path), level.name, stamps(chunks)],
+            "labels": stamps_below(labels_folder(self.data, self.crop)),
+            "lattice": [list(self.lattice.voxel_size_nm), list(self.lattice.origin_nm)],
+            "boxes": [[list(b.start), list(b.shape)] for b in (self.labelled, self.box)],
+            "classes": list(self.classes),
+            "relations": self.relations,
+            "ids_of": list(self.ids_of),
+        }
 
 
 def filled(em: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:
@@ -162,8 +223,23 @@ def _layers(
             yield other.name, _read_states(data, crop, other.name, grid)
 
 
-def _read_states(data: Place | str, crop: Crop, name: str, grid: Grid) -> NDArray[np.uint8]:
-    """Absent, present or unknown for each voxel of `grid`, from the stored level that is nearest to it."""
+def _read_ids(data: Place | str, crop: Crop, name: str, grid: Grid) -> NDArray[np.uint32]:
+    """Ids of objects on `grid`, 0 where there is none or nothing is known; large ones are numbered anew."""
+    image, level = _open_labels(data, crop, name, grid)
+    labels = level.read()
+    labels[~read_encoding(image, level, name).present(labels)] = 0
+    if (
+        labels.dtype.kind == "f"
+        or labels.max(initial=0) > np.iinfo(np.uint32).max
+        or labels.min(initial=0) < 0
+    ):
+        found, labels = np.unique(labels, return_inverse=True)
+        labels = labels.reshape(level.shape) + (0 if 0 in found else 1)
+    return resample(labels.astype(np.uint32), level.grid, grid, Kind.INSTANCE, fill=0)
+
+
+def _open_labels(data: Place | str, crop: Crop, name: str, grid: Grid) -> tuple[Multiscale, Volume]:
+    """The image of a class, and its stored level that is nearest to `grid`."""
     path = label_path(data, crop, name)
     try:
         image = open_multiscale(path)
@@ -175,6 +251,12 @@ def _read_states(data: Place | str, crop: Crop, name: str, grid: Grid) -> NDArra
     level = image.level(grid.voxel_size_nm)
     if level is None or not level.grid.shares_lattice(grid):
         level = image.nearest_level([v / 2 for v in grid.voxel_size_nm])
+    return image, level
+
+
+def _read_states(data: Place | str, crop: Crop, name: str, grid: Grid) -> NDArray[np.uint8]:
+    """Absent, present or unknown for each voxel of `grid`, from the stored level that is nearest to it."""
+    image, level = _open_labels(data, crop, name, grid)
     labels = level.read()
     encoding = read_encoding(image, level, name)
     states = encoding.present(labels).astype(np.uint8)

@@ -66,17 +66,36 @@ def read_em(image: Multiscale, lattice: Grid, box: Box) -> EMBlock:
     A stored level of the lattice's voxel size is taken as it is. Otherwise the nearest finer level is
     resampled; a voxel then counts as present when all that it is made of is.
     """
+    level = em_source(image, lattice)
+    if level.grid.shares_lattice(lattice):
+        here = box.shift(level.grid.shift_to(lattice))
+        return EMBlock(*_stored(level, here))
+    return _resampled(level, lattice.subgrid(box))
+
+
+def em_source(image: Multiscale, lattice: Grid) -> Volume:
+    """The stored level that EM on `lattice` is read from."""
     level = image.level(lattice.voxel_size_nm)
     if level is not None and level.grid.shares_lattice(lattice):
-        here = box.shift(level.grid.shift_to(lattice))
-        return EMBlock(level.read(here), level.present(here))
-    return _resampled(image.nearest_level(lattice.voxel_size_nm), lattice.subgrid(box))
+        return level
+    return image.nearest_level(lattice.voxel_size_nm)
+
+
+def _stored(level: Volume, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Values and presence; values that are not finite count as not imaged."""
+    values, present = level.read(box), level.present(box)
+    if values.dtype.kind == "f":
+        broken = ~np.isfinite(values)
+        values[broken] = 0
+        present &= ~broken
+    return values, present
 
 
 def _resampled(level: Volume, target: Grid) -> EMBlock:
     reach = [v + s for v, s in zip(target.voxel_size_nm, level.grid.voxel_size_nm, strict=True)]
     box = level.grid.box_of(target.extent.grow(reach), snap="outer").intersect(level.grid.box)
     source = level.grid.subgrid(box)
-    values = resample(level.read(box), source, target, Kind.IMAGE)
-    whole = level.present(box).astype(np.float32)
-    return EMBlock(values, resample(whole, source, target, Kind.IMAGE) > 0.999)
+    stored, present = _stored(level, box)
+    values = resample(stored, source, target, Kind.IMAGE)
+    whole = resample(present.astype(np.float32), source, target, Kind.IMAGE)
+    return EMBlock(values, whole > 0.999)

@@ -7,6 +7,7 @@ volumes need not ask where they are.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -201,6 +202,31 @@ def beginning(place: Place, count: int) -> tuple[int, bytes] | None:
         return place.stat().st_size, stream.read(count)
 
 
+def stamps(places: Sequence[Place]) -> list[str | None]:
+    """For each place what tells one version of an object from the next; None where there is no object.
+
+    Size and time of change of a file; size and ETag of a remote object, asked for anew.
+    """
+    found: dict[Place, str] = {}
+    for source in dict.fromkeys(place.source for place in places if isinstance(place, Remote)):
+        keys = [place.key for place in places if isinstance(place, Remote) and place.source == source]
+        found |= {Remote(source, key): str(entry) for key, entry in source.ask(keys).items()}
+    for place in places:
+        if not isinstance(place, Remote) and place.is_file():
+            found[place] = _stamp(place)
+    return [found.get(place) for place in places]
+
+
+def stamps_below(folder: Place) -> dict[str, str] | None:
+    """The same for every object below a folder, by its name; None where a server cannot list."""
+    if not isinstance(folder, Remote):
+        files = (Path(path, name) for path, _, names in os.walk(folder) for name in names)
+        return {file.relative_to(folder).as_posix(): _stamp(file) for file in files}
+    if not folder.source.lists:
+        return None
+    return {key: str(entry) for key, entry in folder.source.below(folder.key).items()}
+
+
 def part(place: Place, start: int, length: int) -> bytes | None:
     """`length` bytes from `start` on, counted from the end when negative; fewer where the object is shorter.
 
@@ -250,6 +276,11 @@ def _load_quietly(place: Remote) -> None:
         place.content()
     except Exception:  # noqa: BLE001  whoever reads the object asks again, and gets the error
         return
+
+
+def _stamp(file: Path) -> str:
+    facts = file.stat()
+    return f"{facts.st_size} bytes of {facts.st_mtime_ns}"
 
 
 def _known(place: Remote) -> bool | None:

@@ -29,6 +29,7 @@ from organelle.models import (
 )
 from organelle.progress import track
 from organelle.sampling import (
+    CropCache,
     PatchStream,
     SamplingSettings,
     TrainingCrop,
@@ -54,6 +55,7 @@ class TrainReport:
         steps: how many were done.
         resumed_at: the step at which this call took the run up; 0 for a new run.
         best: mean IoU of that state on the held-out crops; None when nothing could judge it.
+        notes: what else should be known, a line each.
     """
 
     run: Path
@@ -61,6 +63,7 @@ class TrainReport:
     steps: int
     resumed_at: int
     best: float | None
+    notes: tuple[str, ...] = ()
 
 
 def train(
@@ -72,6 +75,7 @@ def train(
     validate_crops: Sequence[Crop] = (),
     sampling: SamplingSettings | None = None,
     settings: TrainSettings | None = None,
+    cache: CropCache | None = None,
     overwrite: bool = False,
 ) -> TrainReport:
     """Train a network, or go on with a run that was interrupted; a finished run is left as it is.
@@ -86,6 +90,7 @@ def train(
         validate_crops: held out; the checkpoint with the best mean IoU on them is the one to predict with.
         sampling: the section `[sampling]`.
         settings: the section `[train]`.
+        cache: where crops are kept between runs; without one they fill memory.
         overwrite: begin anew where a run stands.
 
     Raises:
@@ -102,16 +107,17 @@ def train(
         if finished:
             return finished
         start = _start(model, folder)
-        crops = load_crops(data, train_crops, model, sampling)
+        crops = load_crops(data, train_crops, model, sampling, cache=cache)
         require_known_classes(crops)
         spec = model.with_normalisation(em_statistics(crops))
-        places = _held_out(data, validate_crops, spec, sampling, settings)
+        places = _held_out(data, validate_crops, spec, sampling, settings, cache)
         learner = Learner(spec, settings, class_frequencies(crops), folder.record["precision"])
         begun = _take_up(learner, folder)
         if start:
             _take_over(learner, start, folder)
         _learn(learner, crops, places, sampling, folder)
-        return TrainReport(folder.path, folder.best, learner.step, begun, _judged(learner.best))
+        notes = tuple(dict.fromkeys(cache.notes)) if cache else ()
+        return TrainReport(folder.path, folder.best, learner.step, begun, _judged(learner.best), notes)
 
 
 def best_checkpoint(run: Path | str) -> Path:
@@ -177,10 +183,11 @@ def _held_out(
     spec: ModelSpec,
     sampling: SamplingSettings,
     settings: TrainSettings,
+    cache: CropCache | None,
 ) -> list[HeldOut]:
     if not crops:
         return []
-    loaded = load_crops(data, crops, spec, sampling)
+    loaded = load_crops(data, crops, spec, sampling, cache=cache)
     return [hold_out(data, crop, spec, settings.validate_megavoxels * 1e6) for crop in loaded]
 
 
