@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -81,7 +82,7 @@ def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
     with serve(scene, port) as server:
         typer.echo(server.url)
         sys.stdout.flush()  # whoever waits for the link in a pipe gets it now
-        if no_browser or not webbrowser.open(server.url):
+        if no_browser or not _open_browser(server.url):
             tunnel = f"ssh -L {server.port}:localhost:{server.port} THIS_MACHINE"
             typer.echo(f"Open this link in a browser; from another machine after: {tunnel}", err=True)
         typer.echo("Ctrl-C ends.", err=True)
@@ -90,6 +91,12 @@ def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
         except KeyboardInterrupt:
             typer.echo("", err=True)
     _tell_problems(scene.problems)
+
+
+def _open_browser(url: str) -> bool:
+    """Whether a window came up; a browser in the terminal has no WebGL and would only take the terminal."""
+    has_screen = any(os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
+    return (has_screen or not sys.platform.startswith("linux")) and webbrowser.open(url)
 
 
 def _list_links(choice: Choice, *, as_json: bool, as_csv: bool) -> None:

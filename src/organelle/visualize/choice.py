@@ -19,7 +19,8 @@ from organelle.catalog import (
 from organelle.catalog.filters import select_crops
 from organelle.classes import all_classes, class_named
 from organelle.errors import EMMissing, FileMissing, NotFound, SettingsError, did_you_mean
-from organelle.stores import Place, as_place
+from organelle.stores import Place, as_place, which_exist
+from organelle.stores.places import NODE_FILES
 from organelle.submission import Submission, open_submission
 
 
@@ -139,23 +140,30 @@ class _Search:
     submission: Submission | None
     choice: Choice
 
-    def images(self, dataset: str, crops: Iterable[Crop]) -> Iterator[Image]:
-        """EM comes only with something to see in it, or if it was chosen by name."""
+    def images(self, dataset: str, crops: Iterable[Crop]) -> tuple[Image, ...]:
+        """EM of a dataset, and what there is of its crops."""
         here = [crop for crop in crops if crop.dataset == dataset]
-        place = em_path(self.data, dataset)
-        if ImageKind.EM in self.choice.kinds and place.exists():
-            yield Image(ImageKind.EM, dataset, place=place)
-        for kind in self.choice.kinds:
-            if kind is not ImageKind.EM:
-                yield from (image for crop in here for image in self._of_crop(kind, crop))
+        stored = list(self._stored(dataset, here))
+        there = _which_are_there([image.place for image in stored if image.place is not None])
+        found = [image for image, is_there in zip(stored, there, strict=True) if is_there]
+        return (*found, *self._submitted(here))
 
-    def _of_crop(self, kind: ImageKind, crop: Crop) -> Iterator[Image]:
-        for name in self._classes(kind, crop):
-            if kind is ImageKind.SUBMISSION:
+    def _stored(self, dataset: str, crops: Sequence[Crop]) -> Iterator[Image]:
+        """What may be there, in the order of kinds and crops."""
+        for kind in self.choice.kinds:
+            if kind is ImageKind.EM:
+                yield Image(kind, dataset, place=em_path(self.data, dataset))
+            elif kind is not ImageKind.SUBMISSION:
+                for crop in crops:
+                    for name in self._classes(kind, crop):
+                        yield Image(kind, dataset, crop, name, self._place(kind, crop, name))
+
+    def _submitted(self, crops: Iterable[Crop]) -> Iterator[Image]:
+        for crop in crops if self.submission is not None else ():
+            for name in self._classes(ImageKind.SUBMISSION, crop):
                 if self.submission is not None and self.submission.has(crop.id, name):
+                    kind = ImageKind.SUBMISSION
                     yield Image(kind, crop.dataset, crop, name, submission=self.submission)
-            elif (place := self._place(kind, crop, name)).exists():
-                yield Image(kind, crop.dataset, crop, name, place)
 
     def _classes(self, kind: ImageKind, crop: Crop) -> Iterable[str]:
         """A network may predict more classes than a crop is annotated for."""
@@ -172,6 +180,14 @@ class _Search:
         if kind is ImageKind.TRUTH:
             return label_path(self.data, crop, name)
         return (prediction_path if kind is ImageKind.PREDICTION else processed_path)(self.work, crop, name)
+
+
+def _which_are_there(places: Sequence[Place]) -> list[bool]:
+    """Whether a zarr node lies at each place; remote ones are asked for together."""
+    asked = [place / name for place in places for name in NODE_FILES]
+    found = which_exist(asked)
+    width = len(NODE_FILES)
+    return [any(found[i * width : (i + 1) * width]) for i in range(len(places))]
 
 
 def _datasets(catalog: Catalog, choice: Choice, crops: Iterable[Crop]) -> set[str]:

@@ -84,7 +84,7 @@ class Drawing:
         rows = [side_by_side([slice_picture(grey) for grey in greys], [plane.name for plane in planes])]
         seen: set[str] = set()
         for kind, found in self.labels.items():
-            shown = [layers_in(found, plane) for plane in planes]
+            shown = layers_in(found, planes)
             seen.update(*shown)
             panels = [_painted(grey, layers) for grey, layers in zip(greys, shown, strict=True)]
             rows += [text_line(TITLES[kind], rows[0].shape[1]), side_by_side(panels)]
@@ -94,8 +94,8 @@ class Drawing:
 
     def thumbnail(self) -> Picture:
         """The slice across z, with labels."""
-        plane = three_planes(self.crop, self.position_nm, THUMBNAIL)[0]
-        return _painted(self.grey(plane), layers_in(self._best, plane))
+        planes = three_planes(self.crop, self.position_nm, THUMBNAIL)
+        return _painted(self.grey(planes[0]), layers_in(self._best, planes)[0])
 
     @cached_property
     def position_nm(self) -> Nm:
@@ -134,16 +134,23 @@ class Drawing:
         return parts
 
 
-def layers_in(images: Sequence[OpenImage], plane: Plane) -> Layers:
-    """What is seen of each class in a plane: what fills more of it lies below, and is left out if covered."""
-    drawn = {o.image.class_name: labels_in(o, plane) for o in images}
+def layers_in(images: Sequence[OpenImage], planes: Sequence[Plane]) -> list[Layers]:
+    """What is seen of each class in each plane: what fills more of them lies below, in all of them alike."""
+    drawn = {o.image.class_name: [labels_in(o, plane) for plane in planes] for o in images}
+    filled = {name: sum(map(np.count_nonzero, labels)) for name, labels in drawn.items()}
+    order = sorted(drawn, key=lambda name: -filled[name])
+    return [_not_covered({name: drawn[name][i] for name in order}) for i in range(len(planes))]
+
+
+def _not_covered(layers: Layers) -> Layers:
+    """Without the classes of which the layers above leave nothing to be seen."""
     seen: Layers = {}
-    covered = np.zeros(plane.shape, bool)
-    for name in sorted(drawn, key=lambda n: np.count_nonzero(drawn[n])):
-        there = drawn[name] != 0
-        if (there & ~covered).any():
-            seen[name] = drawn[name]
-        covered |= there
+    covered: np.ndarray | None = None
+    for name, labels in reversed(layers.items()):
+        there = labels != 0
+        if (there if covered is None else there & ~covered).any():
+            seen[name] = labels
+        covered = there if covered is None else covered | there
     return dict(reversed(seen.items()))
 
 

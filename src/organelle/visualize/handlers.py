@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tornado import web
 
@@ -55,7 +56,7 @@ def application(scene: Scene, client: Path) -> web.Application:
         return Answer(index_page(scene).encode(), "text/html; charset=utf-8")
 
     def view(host: str, name: str) -> Answer | None:
-        place = f"{CLIENT}#!http://{host}/state/{name}"
+        place = f"{CLIENT}#!http://{host}/state/{quote(name)}"
         return Answer(b"", "text/html", place) if name in scene.views else None
 
     def state(host: str, name: str) -> Answer | None:

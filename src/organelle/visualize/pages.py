@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from organelle.visualize.scene import Scene, View
@@ -25,7 +26,9 @@ li a:hover, li a:focus { background: #eef4fb }
 def index_page(scene: Scene) -> str:
     """A list of all views by dataset; a single view is opened at once."""
     views = list(scene.views.values())
-    ahead = f'<meta http-equiv="refresh" content="0; url=view/{views[0].name}">' if len(views) == 1 else ""
+    ahead = (
+        f'<meta http-equiv="refresh" content="0; url=view/{quote(views[0].name)}">' if len(views) == 1 else ""
+    )
     datasets = dict.fromkeys(view.dataset for view in views)
     sections = [_section(name, [v for v in views if v.dataset == name]) for name in datasets]
     return (
@@ -36,7 +39,7 @@ def index_page(scene: Scene) -> str:
 
 
 def _section(dataset: str, views: list[View]) -> str:
-    links = "".join(f'<li><a href="view/{escape(v.name)}">{escape(_words(v))}</a></li>' for v in views)
+    links = "".join(f'<li><a href="view/{quote(v.name)}">{escape(_words(v))}</a></li>' for v in views)
     return f"<h2>{escape(dataset)}</h2><ul>{links}</ul>"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from organelle.visualize.choice import Choice, Image, ImageKind, find_images
 from organelle.visualize.levels import ServedLevel, chunk_counts, serve_level
 from organelle.visualize.opened import OpenImage, open_image
 from organelle.visualize.states import dataset_state
+
+READERS = 8
+"""Images that are opened at one time: remote ones spend theirs waiting."""
 
 GROUP = b'{"zarr_format": 2}'
 
@@ -65,7 +69,9 @@ class Scene:
     def usable(self, dataset: str, crop: Crop | None = None) -> list[OpenImage]:
         """The images of a dataset (with `crop`: its EM and those of the crop) that can be opened."""
         wanted = [i for i in self.of_dataset(dataset) if crop is None or i.crop in (None, crop)]
-        return [self.opened(image) for image in wanted if self._is_usable(image)]
+        with ThreadPoolExecutor(READERS) as pool:
+            usable = list(pool.map(self._is_usable, wanted))
+        return [self.opened(image) for image, good in zip(wanted, usable, strict=True) if good]
 
     def stored(self, key: str, level: str | None, name: str) -> bytes | None:
         """What is stored under a name: metadata, or a chunk by its three numbers `z/y/x`; None for nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -33,6 +34,9 @@ CONTRAST_VOXELS = 10_000
 
 ZOOM = 0.7
 """A crop fills two thirds of the panels: some of what surrounds it is seen, too."""
+
+MOST_AXIS = 256
+"""Voxels along an axis that are read for percentiles where there is no coarse level."""
 
 BOXES = "crops"
 
@@ -68,12 +72,19 @@ def contrast(level: Array, extent: Extent) -> tuple[float, float] | None:
     box = level.grid.box_of(extent, snap="outer").intersect(level.grid.box)
     if box.is_empty or level.is_blank(box):
         return None
-    values = level.read(box)
+    values = level.read(_middle(box))
     stored = values[values != 0]
     if not stored.size:
         return None
     low, high = np.percentile(stored, CONTRAST_PERCENTILES)
     return (float(low), float(high)) if high > low else None
+
+
+def _middle(box: Box) -> Box:
+    """At most `MOST_AXIS` voxels along each axis, around the middle of `box`."""
+    shape = [min(n, MOST_AXIS) for n in box.shape]
+    start = [a + (n - m) // 2 for a, n, m in zip(box.start, box.shape, shape, strict=True)]
+    return Box.between(start, [a + n for a, n in zip(start, shape, strict=True)])
 
 
 def em_level(opened: OpenImage, extent: Extent) -> Array:
@@ -97,7 +108,7 @@ def _looked_at(start: Crop | None, opened: Iterable[OpenImage]) -> Extent:
 
 def _em_layer(opened: OpenImage, extent: Extent, base_url: str) -> dict[str, Any]:
     levels = contrast(em_level(opened, extent), extent)
-    return grey_layer("EM", [f"{base_url}/{opened.image.key}"], levels)
+    return grey_layer("EM", [f"{base_url}/{quote(opened.image.key)}"], levels)
 
 
 def _grouped(opened: Iterable[OpenImage]) -> Mapping[tuple[str, ImageKind, Any], list[OpenImage]]:
@@ -116,7 +127,7 @@ def _grouped(opened: Iterable[OpenImage]) -> Mapping[tuple[str, ImageKind, Any],
 def _class_layer(group: list[OpenImage], base_url: str) -> dict[str, Any]:
     first = group[0]
     name, class_name = _layer_name(first), first.image.class_name
-    urls = [f"{base_url}/{o.image.key}" for o in group]
+    urls = [f"{base_url}/{quote(o.image.key)}" for o in group]
     if first.encoding is None:
         whole = first.levels[0].dtype.kind in "iu"
         return probability_layer(name, urls, class_name, 255.0 if whole else 1.0)
