@@ -136,9 +136,9 @@ def test_pages_that_may_read(ask, em, origin):
     assert "Range" in before.headers["Access-Control-Allow-Headers"]
 
 
-@pytest.mark.parametrize("origin", ["https://example.org", "http://localhost.example.org", "null"])
-def test_pages_that_may_not_read(ask, em, origin):
-    assert ask(f"{em}/.zattrs", Origin=origin).headers["Access-Control-Allow-Origin"] is None
+@pytest.mark.parametrize("host", ["example.org", "localhost.example.org", "localhost:80:80", ""])
+def test_pages_that_may_not_read(ask, em, host):
+    assert ask(f"{em}/.zattrs", Origin=f"https://{host}").headers["Access-Control-Allow-Origin"] is None
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1:80", "[::1]:8000"])

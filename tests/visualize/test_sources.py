@@ -145,7 +145,9 @@ def test_a_submission_is_read_in_its_zip(tmp_path, catalog: Catalog, deflated):
     assert list(scene.images) == [key]
     assert np.array_equal(decode(scene, key), ids)
     assert scene.stored(key, "s0", "0/0/0") is None
-    assert "mito submission" in {layer["name"] for layer in scene.state(crop.name, "http://x")["layers"]}
+    assert "mito submission" in {
+        layer["name"] for layer in scene.state(crop.name, "http://localhost")["layers"]
+    }
     assert contact_sheet(scene, crop).shape[2] == 3
 
 
@@ -203,7 +205,7 @@ def test_a_broken_image_is_left_out_and_told(tmp_path):
     data = write_drawn(tmp_path / "data")
     (label_path(data, CROP, "mito") / ".zattrs").write_text("{")
     scene = visualize(CATALOG, data=data, work=tmp_path)
-    names = {layer["name"] for layer in scene.state("crop7", "http://x")["layers"]}
+    names = {layer["name"] for layer in scene.state("crop7", "http://localhost")["layers"]}
     assert {"EM", "er truth", "cell truth"} <= names
     assert "mito truth" not in names
     assert "not valid JSON" in scene.problems["truth/crop7/mito"]
