@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
+import sys
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,9 @@ from organelle.volumes import write_labels, write_multiscale, write_volume
 from organelle.volumes.inspect import inspect_image
 from organelle.volumes.inspect_display import inspection_record, inspection_text
 from organelle.volumes.inspect_records import Inspection, Severity
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "fetch"))
+from bucket_servers import serve, serve_s3
 
 GRID = Grid((8, 8, 8), (104, 204, 304), (40, 48, 56))
 ARRAY = np.random.default_rng(3).integers(1, 255, GRID.shape, dtype=np.uint8)
@@ -375,19 +376,21 @@ def test_counting_ends_and_says_so(image: Path, monkeypatch: pytest.MonkeyPatch)
     assert str(count).startswith("at least ")
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+@pytest.mark.parametrize(("stage", "kind"), [("prediction", Kind.IMAGE), ("processed", Kind.INSTANCE)])
+def test_results_that_are_named_like_a_class_are_no_labels(tmp_path: Path, stage: str, kind: Kind) -> None:
+    write_multiscale(tmp_path / "mito", ARRAY, GRID, kind=kind, attributes={"organelle": {"stage": stage}})
+    found = look(tmp_path / "mito")
+    assert found.encoding is None
+    possible = {use.role for use in found.uses if use.is_possible}
+    assert ("a prediction" in possible) is (stage == "prediction")
+    assert "labels" not in possible
+    assert "a processed volume" in possible
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    served = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=partial(served.serve_forever, 0.02), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{served.server_address[1]}"
-    served.shutdown()
-    served.server_close()
+    with serve(tmp_path) as server:
+        yield server.url
 
 
 def test_an_image_behind_a_web_server_is_asked_not_fetched(image: Path, server: str) -> None:
@@ -411,3 +414,14 @@ def test_a_large_remote_image_is_asked_for_some_chunks(
     assert count is not None
     assert (count.asked, count.stored, count.total) == (12, 8, 36)
     assert str(count) == "8 of 12 that were asked for, of 36"
+
+
+def test_a_bucket_lists_what_a_group_holds(image: Path, tmp_path: Path) -> None:
+    with serve_s3(tmp_path, "bucket") as endpoint:
+        found = look(f"s3://bucket?endpoint={endpoint}")
+        assert dict(found.inside) == {"em": "image of 3 levels, NGFF 0.4"}
+        em = look(f"s3://bucket/em?endpoint={endpoint}", sampled=2)
+        assert em.is_usable
+        assert em.levels[0].sample is not None
+        assert codes(look(f"s3://bucket/none?endpoint={endpoint}")) == {"not-zarr"}
+        assert codes(look(f"s3://elsewhere/em?endpoint={endpoint}")) <= {"unreachable", "metadata-unreadable"}

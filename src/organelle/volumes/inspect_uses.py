@@ -24,7 +24,7 @@ def encoding_of(
     annotation = _annotation(own)
     declared = annotation.get("class_name")
     class_name = declared if isinstance(declared, str) else name
-    if not annotation and class_name not in {c.name for c in all_classes()}:
+    if not annotation and (class_name not in {c.name for c in all_classes()} or _is_result(attributes)):
         return None
     try:
         return LabelEncoding.parse(own, class_name)
@@ -116,6 +116,13 @@ def kind_of_image(attributes: Mapping[str, Any]) -> str | None:
     record = attributes.get("organelle")
     kind = record.get("kind") if isinstance(record, Mapping) else None
     return kind if isinstance(kind, str) else None
+
+
+def _is_result(attributes: Mapping[str, Any]) -> bool:
+    """Whether a stage made it: a prediction or processed volume is named like a class, too."""
+    record = attributes.get("organelle")
+    stage = record.get("stage") if isinstance(record, Mapping) else None
+    return kind_of_image(attributes) == Kind.IMAGE.value or stage not in (None, "import")
 
 
 def _annotation(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
