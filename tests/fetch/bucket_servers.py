@@ -51,7 +51,7 @@ class FlakyHandler(QuietHandler):
         self.wfile.write(data[: len(data) // 2])
         self.wfile.flush()
         if slow:
-            time.sleep(0.02)
+            time.sleep(self.server.slow_s)
             self.wfile.write(data[len(data) // 2 :])
         else:
             self.close_connection = True
@@ -124,6 +124,7 @@ class Server(ThreadingHTTPServer):
         self.rng, self.odds, self.pause_s = np.random.default_rng(7), odds, pause_s
         self.faults: Counter[str] = Counter()
         self.requests = self.spoiled = 0
+        self.slow_s = 0.02
         self.trickles: set[str] = set()
         self.ending = threading.Event()
 

@@ -1,4 +1,8 @@
-"""A fetch that is killed ten times, at points drawn over its run, from a server that fails, ends the same."""
+"""A fetch that is killed ten times, at points drawn over its run, ends the same.
+
+Its server answers one request in five with 503, a reset, half a body, or one that comes too slowly to wait
+for.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from organelle.geometry import Box, Grid
 from organelle.volumes import write_labels, write_multiscale
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fetch"))
-from bucket_servers import serve
+from bucket_servers import FAULTS, serve
 from drawn_bucket import tree
 
 pytestmark = pytest.mark.soak
@@ -41,7 +45,8 @@ def test_ten_kills_and_a_failing_server_change_nothing(tmp_path: Path) -> None:
     labels = rng.integers(0, 2, crop.grid.shape, dtype=np.uint8)
     write_labels(label_path(bucket, crop, "mito"), labels, crop.grid, "mito", levels=2)
     with serve(bucket, odds=0.2, pause_s=0.01) as server:
-        source = open_source(server.url, workers=4, retry=Retry(12, 0.01, 0.05, rng))
+        server.slow_s = 1.0
+        source = open_source(server.url, workers=4, timeout_s=0.4, retry=Retry(12, 0.01, 0.05, rng))
         plan = plan_fetch(source, catalog, [1])
         (tmp_path / "plan").write_bytes(pickle.dumps(plan))
         counts = []
@@ -56,6 +61,7 @@ def test_ten_kills_and_a_failing_server_change_nothing(tmp_path: Path) -> None:
             here = {k: v for k, v in tree(data).items() if "/.fetch-" not in k}
             assert all(v == (bucket / k).read_bytes() for k, v in here.items()), f"after kill {kill}"
         assert counts[0] < counts[-1]
+        assert set(server.faults) == set(FAULTS)
         transfer(plan, data)
     assert tree(data) == {o.key: (bucket / o.key).read_bytes() for o in plan.objects}
     assert not list(data.rglob(".fetch-*"))

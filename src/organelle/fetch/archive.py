@@ -96,7 +96,9 @@ def plan_archive(
     key = archive_key(padding or Padding(), all_resolutions=all_resolutions)
     entry = bucket.head(key)
     if entry is None:
-        raise FileMissing(f"{bucket.url} has no archive {key}; fetch without --zip")
+        raise FileMissing(
+            f"{bucket.url} has no archive {key}; is the address right? If so, fetch without --zip"
+        )
     origin = f"{bucket.url}/{key}"
     try:
         with zipfile.ZipFile(io.BufferedReader(_Remote(bucket, key, entry), 1 << 16)) as archive:

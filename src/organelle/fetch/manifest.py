@@ -56,8 +56,12 @@ class Notes:
         self._stream = self._file.open("a")
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._stream.close()
+        except OSError:
+            if error is None:
+                raise
 
     def add(self, record: Arrived) -> None:
         """Add a line; it stands in the file after a tenth of a second, or with the next lines after it."""

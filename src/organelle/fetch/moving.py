@@ -119,12 +119,18 @@ def transfer(
         _require_place(root)
         _require_room(todo, root)
         make_folder(root)
-        with sole_fetch(root) as was_killed:
-            if access_mode == "append" and stamp(root) != before:
-                todo = missing(plan, root, verify=verify)
-            if was_killed:
-                sweep(root)
-            _carry(plan, root, todo)
+        try:
+            with sole_fetch(root) as was_killed:
+                if access_mode == "append" and stamp(root) != before:
+                    todo = missing(plan, root, verify=verify)
+                if was_killed:
+                    sweep(root)
+                _carry(plan, root, todo)
+        except OSError as error:
+            raise TransferError(
+                f"what arrived in {root} could not be noted ({error.strerror}); it is whole and stays. "
+                "Make room or choose another folder, then run the same line again"
+            ) from error
     return FetchReport(plan, len(todo), sum(o.bytes for o in todo), len(objects) - len(todo))
 
 

@@ -159,7 +159,8 @@ class _Planning:
             return open_multiscale(em_folder(self.survey.root, crop.dataset))
         except NotFound as error:
             raise EMMissing(
-                f"{crop.name} of {crop.dataset} has no EM in {self.survey.url}: {error}"
+                f"{crop.name} of {crop.dataset} has no EM in {self.survey.url}: {error}; is that the root "
+                f"that holds {crop.dataset}/{crop.dataset}.zarr, or a store that is not zarr?"
             ) from error
 
     def _levels(self, image: Multiscale, crop: Crop) -> tuple[Volume, ...]:
