@@ -85,8 +85,10 @@ def refresh_catalog(
         FileMissing: the source has no table of crops.
         TransferError: it cannot be read, or not as a whole, or holds something else or far more.
         CatalogError: the tables contradict themselves; all problems at once.
-        SettingsError: the folder cannot be written.
+        SettingsError: the folder cannot be written, or the source is a single table.
     """
+    if source.url.lower().endswith(".csv"):
+        raise SettingsError(f"{source.url} is one table; name the folder or address that holds all of them")
     with tempfile.TemporaryDirectory() as scratch:
         fetched = Path(scratch) / NAME
         origin = _fetch(source, fetched)

@@ -11,6 +11,7 @@ from organelle.cli._options import REFRESHED, CatalogFolder, open_catalog
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog
+    from organelle.stores import Source
 
 
 def refresh(
@@ -51,10 +52,9 @@ def _take(source: str, dry_run: bool, endpoint: str | None, region: str, catalog
     from organelle.catalog.changes import change_lines
     from organelle.catalog.refresh import refresh_catalog
     from organelle.errors import printable
-    from organelle.stores import open_source
 
     before = _in_use(catalog)
-    found = refresh_catalog(open_source(source, endpoint=endpoint, region=region), before, dry_run=dry_run)
+    found = refresh_catalog(_source(source, endpoint, region), before, dry_run=dry_run)
     after = found.catalog
     typer.echo(
         f"{source}: {len(after.datasets)} datasets, {len(after.train_crops)} training and "
@@ -64,6 +64,17 @@ def _take(source: str, dry_run: bool, endpoint: str | None, region: str, catalog
         typer.echo(printable(line, most=2000))
     kept = f"kept in {found.folder}; --catalog refreshed uses it" if found.folder else "nothing was kept"
     typer.echo(kept)
+
+
+def _source(address: str, endpoint: str | None, region: str) -> Source:
+    """The place of the tables; an address may itself name endpoint and region, behind a question mark."""
+    from organelle.stores import Remote, as_place, open_source
+
+    bare, _, options = address.partition("?")
+    place = as_place(address) if options else None
+    if isinstance(place, Remote):
+        endpoint, region = endpoint or place.source.endpoint, place.source.region
+    return open_source(bare if isinstance(place, Remote) else address, endpoint=endpoint, region=region)
 
 
 def _in_use(catalog: Path | None) -> Catalog:
