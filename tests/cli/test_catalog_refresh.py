@@ -12,6 +12,9 @@ import pytest
 
 from organelle.catalog import load_catalog, write_tables
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fetch"))
+from bucket_servers import serve_s3
+
 CSC = Path(sys.executable).with_name("csc")
 Csc = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -80,3 +83,11 @@ def test_refreshed_datasets_are_in_the_public_bucket_too(csc: Csc, tmp_path: Pat
     csc("catalog refresh newer")
     assert csc(f"{line} refreshed").returncode == 0
     assert "s3://janelia-cosem-datasets/jrc_new/jrc_new.zarr" in (tmp_path / "a.csv").read_text()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+def test_a_bucket_is_named_with_its_server_in_two_ways(csc: Csc, tmp_path: Path) -> None:
+    write_tables(load_catalog(), tmp_path / "bucket" / "newer")
+    with serve_s3(tmp_path / "bucket", "drawn") as endpoint:
+        for line in (f"s3://drawn/newer?endpoint={endpoint}", f"s3://drawn/newer --endpoint {endpoint}"):
+            assert "nothing differs" in csc(f"catalog refresh --dry-run {line}").stdout
