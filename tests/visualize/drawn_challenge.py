@@ -21,11 +21,11 @@ CROP = Crop(7, "drawn", GRID, ("mito", "er", "cell"))
 CATALOG = Catalog("drawn", {"drawn": Dataset("drawn")}, {7: CROP}, {})
 
 
-def write_drawn(data: Path) -> Path:
+def write_drawn(data: Path, chunks: tuple[int, int, int] = (64, 64, 64)) -> Path:
     """One mitochondrion of id 9 in a cell that is everywhere; er is unknown at low y and absent elsewhere."""
     rng = np.random.default_rng(5)
     grey = rng.integers(40, 200, EM_GRID.shape, dtype=np.uint8)
-    write_multiscale(em_folder(data, "drawn"), grey, EM_GRID, kind=Kind.IMAGE, levels=2)
+    write_multiscale(em_folder(data, "drawn"), grey, EM_GRID, kind=Kind.IMAGE, levels=2, chunks=chunks)
     mito, er = np.zeros(GRID.shape, np.uint8), np.zeros(GRID.shape, np.uint8)
     mito[MITO.slices()] = 9
     er[UNKNOWN.slices()] = 255

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from organelle.errors import FileMissing, OutputExists, SettingsError
 from organelle.geometry import Box
 from organelle.scenes import colour_of
 from organelle.visualize import Choice, ImageKind, Scene, contact_sheet, parse_kinds, visualize, write_sheets
-from organelle.visualize.drawing import NO_EM, THUMBNAIL, Drawing
+from organelle.visualize.drawing import THUMBNAIL, Drawing
+from organelle.visualize.levels import NOT_STORED
 from organelle.visualize.planes import busiest_position, grey_in, labels_in, three_planes
 from organelle.volumes import open_multiscale
 
@@ -96,8 +98,23 @@ def test_grey_values_have_the_contrast_of_the_viewer(data):
 
 def test_without_em_labels_lie_on_plain_grey(data):
     picture = drawing(data, "truth", classes=["mito"]).thumbnail()
-    assert tuple(picture[0, 0]) == (NO_EM,) * 3
+    assert tuple(picture[0, 0]) == (NOT_STORED,) * 3
     assert pixels_of(picture, colour_of("mito")).any()
+
+
+def test_em_that_was_not_fetched_is_not_black(tmp_path):
+    """Neither in a picture nor in the viewer, where it is the fill value."""
+    data = write_drawn(tmp_path / "data", chunks=(20, 20, 20))
+    for z in "012":
+        (em_folder(data, "drawn") / "s0" / z / "0" / "0").unlink()
+    scene = scene_of(data, "em")
+    picture = Drawing.of(scene, CROP).thumbnail()
+    first = 10 * ZOOM  # the chunk of the EM ends ten voxels after the crop begins
+    assert (picture[:first, 0] == NOT_STORED).all()
+    assert np.ptp(picture[first:, 0]) > 100
+    assert json.loads(scene.stored("em/drawn", "s0", ".zarray"))["fill_value"] == NOT_STORED
+    labels = scene_of(data, "truth").stored("truth/crop7/mito", "s0", ".zarray")
+    assert json.loads(labels)["fill_value"] == 0
 
 
 def test_the_legend_names_what_is_seen_and_nothing_else(data):

@@ -23,8 +23,17 @@ from organelle.scenes import (
 )
 from organelle.scenes.pictures import Picture
 from organelle.visualize.choice import ImageKind
+from organelle.visualize.levels import NOT_STORED
 from organelle.visualize.opened import OpenImage
-from organelle.visualize.planes import LIKELY, Plane, busiest_position, grey_in, labels_in, three_planes
+from organelle.visualize.planes import (
+    LIKELY,
+    Plane,
+    busiest_position,
+    grey_in,
+    labels_in,
+    stored_in,
+    three_planes,
+)
 from organelle.visualize.scene import Scene
 from organelle.visualize.states import contrast, em_level
 
@@ -38,9 +47,6 @@ THUMBNAIL = 200
 MARGIN = 10
 CHARACTER = 6
 """Pixels of one in a line of text."""
-
-NO_EM = 96
-"""Grey where there is no EM."""
 
 BEST_KNOWN = (ImageKind.TRUTH, ImageKind.PROCESSED, ImageKind.SUBMISSION, ImageKind.PREDICTION)
 """Whose labels decide where to look, and what a thumbnail shows: the first that is there."""
@@ -103,12 +109,13 @@ class Drawing:
         return busiest_position(self.crop, self._best)
 
     def grey(self, plane: Plane) -> np.ndarray:
-        """Grey values in a plane with the contrast of the viewer, uint8."""
+        """uint8 in a plane, with the contrast of the viewer; `NOT_STORED` where there is no EM."""
         if self.em is None:
-            return np.full(plane.shape, NO_EM, np.uint8)
+            return np.full(plane.shape, NOT_STORED, np.uint8)
         low, high = contrast(em_level(self.em, self.crop.extent), self.crop.extent) or (0.0, 255.0)
         values = (grey_in(self.em, plane).astype(float) - low) * (255 / (high - low))
-        return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+        shown = np.clip(np.rint(values), 0, 255)
+        return np.where(stored_in(self.em, plane), shown, NOT_STORED).astype(np.uint8)
 
     @cached_property
     def _best(self) -> list[OpenImage]:

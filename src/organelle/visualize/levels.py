@@ -34,6 +34,9 @@ DECODED_CODECS: dict[str | None, dict[str, Any]] = {
 }
 """Its compressors (`parse.ts`), and the settings that it wants to see, although it does not need them."""
 
+NOT_STORED = 128
+"""Grey that stands for EM that is not here: between black and white, and like what lies beyond the volume."""
+
 ZSTD_LEVEL = 1
 """For chunks that are written anew: quick, and small enough for an SSH tunnel."""
 
@@ -55,6 +58,9 @@ class Array(Protocol):
 
     def read(self, box: Box | None = None, *, fill: float = 0) -> np.ndarray:
         """The voxels of `box`, `fill` outside of the array."""
+
+    def present(self, box: Box | None = None) -> np.ndarray:
+        """For each voxel of `box` whether its chunk is stored."""
 
     def is_blank(self, box: Box) -> bool:
         """Whether no stored chunk touches `box`."""
@@ -84,6 +90,15 @@ class SubmittedLevel:
         result = np.full(wanted.shape, fill, dtype=self.dtype)
         if not inside.is_empty:
             result[inside.slices(wanted.start)] = self.array.read(inside)
+        return result
+
+    def present(self, box: Box | None = None) -> np.ndarray:
+        """See `Array`."""
+        wanted = self.grid.box if box is None else box
+        result = np.zeros(wanted.shape, bool)
+        for where, _ in self.array.chunks(wanted.intersect(self.grid.box)):
+            part = where.intersect(wanted)
+            result[part.slices(wanted.start)] = True
         return result
 
     def is_blank(self, box: Box) -> bool:
@@ -144,21 +159,25 @@ class DecodedLevel:
         return bytes(Zstd(level=ZSTD_LEVEL).encode(np.ascontiguousarray(voxels)))
 
 
-def serve_level(array: Array, root: Place, *, labels: bool) -> ServedLevel:
+def serve_level(array: Array, root: Place, *, labels: bool, missing: int | None = None) -> ServedLevel:
     """The array as the viewer can read it; `labels` need whole numbers, grey values do not.
 
     Args:
         array: A volume, or a submitted level.
         root: The folder that its files may lie in.
         labels: Whether values are ids.
+        missing: What to show where no chunk is stored; default: the array's own fill value.
     """
+    fill = {} if missing is None else {"fill_value": missing}
     if isinstance(array, Volume) and (record := _known_form(array)) is not None:
         separator = str(record.get("dimension_separator") or ".")
         if not labels or array.dtype.kind in "iu":
-            return StoredLevel(_zarray(array, record), array.path, separator, root)
-    compressor = {"id": "zstd", "level": ZSTD_LEVEL}
-    dtype = _served_type(array.dtype, labels=labels)
-    return DecodedLevel(_zarray(array, {"dtype": dtype, "compressor": compressor}), array)
+            return StoredLevel(_zarray(array, record | fill), array.path, separator, root)
+    form = {
+        "dtype": _served_type(array.dtype, labels=labels),
+        "compressor": {"id": "zstd", "level": ZSTD_LEVEL},
+    }
+    return DecodedLevel(_zarray(array, form | fill), array)
 
 
 def chunk_counts(zarray: Mapping[str, Any]) -> Voxels:

@@ -80,6 +80,16 @@ def grey_in(image: OpenImage, plane: Plane) -> np.ndarray:
     return plane.upright(_sample(_fine(image.levels, plane), plane.grid, Kind.IMAGE))
 
 
+def stored_in(image: OpenImage, plane: Plane) -> np.ndarray:
+    """Whether grey values are stored, in the rows and columns of a plane; False outside of the EM."""
+    level = _fine(image.levels, plane)
+    wanted = level.grid.box_of(plane.grid.extent, snap="outer").intersect(level.grid.box)
+    if wanted.is_empty:
+        return np.zeros(plane.shape, bool)
+    stored = level.present(wanted)
+    return plane.upright(resample(stored, level.grid.subgrid(wanted), plane.grid, Kind.SEMANTIC))
+
+
 def present_in(image: OpenImage, level: Array, grid: Grid) -> np.ndarray:
     """Whether the class is present, for each voxel of `grid`."""
     return np.asarray(_labels(image, level, grid) != 0)

@@ -15,7 +15,7 @@ from organelle.catalog.filters import select_crops
 from organelle.errors import OrganelleError
 from organelle.stores import Place, as_place
 from organelle.visualize.choice import Choice, Image, ImageKind, find_images
-from organelle.visualize.levels import ServedLevel, chunk_counts, serve_level
+from organelle.visualize.levels import NOT_STORED, ServedLevel, chunk_counts, serve_level
 from organelle.visualize.opened import OpenImage, open_image
 from organelle.visualize.states import dataset_state
 
@@ -110,8 +110,10 @@ class Scene:
 
     def _level_anew(self, key: str, level: str) -> ServedLevel:
         opened = self._open(key)
-        root = self._root(opened.image)
-        return serve_level(opened.names[level], root, labels=opened.encoding is not None)
+        array, root = opened.names[level], self._root(opened.image)
+        is_grey = opened.image.kind is ImageKind.EM and array.dtype == "uint8"
+        missing = NOT_STORED if is_grey else None
+        return serve_level(array, root, labels=opened.encoding is not None, missing=missing)
 
 
 def visualize(
