@@ -17,6 +17,7 @@ from organelle.files import sha256
 from organelle.geometry import Box, Extent, Grid
 from organelle.pack import pack
 from organelle.sampling import open_em
+from organelle.visualize import visualize
 from organelle.volumes import open_multiscale, write_labels, write_multiscale
 
 GRID = Grid((8, 8, 8), (0, 0, 0), (40, 48, 56))
@@ -164,6 +165,7 @@ def test_own_labels_become_a_training_crop(tmp_path: Path, em: Path) -> None:
     assert (set(crop.classes), crop.grid) == ({"mito", "er"}, GRID.subgrid(box))
     stored = open_multiscale(label_path(tmp_path / "data", crop, "mito")).levels[0]
     np.testing.assert_array_equal(stored.read(), GREY[box.slices()] > 128)
+    assert visualize(load_catalog(tmp_path / "mine"), data=tmp_path / "data", work=tmp_path).problems == {}
     again = register("liver", em, catalog=tmp_path / "mine", data=tmp_path / "data", labels=labels)
     assert (len(again.added), len(again.kept)) == (0, 2)
 

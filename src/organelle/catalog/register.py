@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import copytree
 from typing import TYPE_CHECKING
 
-from organelle.catalog.layout import em_folder, em_link, em_path, labels_folder
+from organelle.catalog.layout import em_folder, em_link, em_path, label_path
 from organelle.catalog.records import Catalog, Crop, Dataset
 from organelle.catalog.tables import TABLES, load_catalog, write_tables
 from organelle.classes import Kind, all_classes, class_named, scored_classes, sort_classes
@@ -71,7 +72,8 @@ def register(
             to whole voxels.
         classes: what to predict. Default: all scored classes.
         voxel_size_nm: of the crops, and so of the submission. Default: that of the finest level.
-        labels: folder that holds an image per class, named like the class: a training crop.
+        labels: folder that holds an image per class, named like the class. They are copied into the data
+            folder as a training crop.
         overwrite: whether a dataset of this name may get another image; its crops are then replaced.
 
     Raises:
@@ -96,7 +98,7 @@ def register(
     added, kept = _numbered(crops, before)
     dataset = before.datasets.get(name) or _dataset(name, finest)
     _link(name, place, Path(data))
-    _link_labels(added, labels, Path(data))
+    _copy_labels(added, labels, Path(data))
     write_tables(_with(before, dataset, added), catalog, overwrite=True)
     return Registration(dataset, em_path(Path(data), name), added, kept, _notes(image))
 
@@ -232,16 +234,14 @@ def _link(name: str, place: Place, data: Path) -> None:
         part.write_text(f"{text}\n")
 
 
-def _link_labels(added: Iterable[Crop], labels: Path | str | None, data: Path) -> None:
-    if labels is None:
-        return
+def _copy_labels(added: Iterable[Crop], labels: Path | str | None, data: Path) -> None:
+    """Bring the labels of the training crop into the data folder: a copy, whole or not at all."""
     for crop in added:
-        if not crop.is_test:
-            place = labels_folder(data, crop)
-            if place.exists() or place.is_symlink():
-                raise OutputExists(f"{place} stands there already; choose another data folder")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(Path(labels).resolve(), target_is_directory=True)
+        if labels is None or crop.is_test:
+            continue
+        for class_name in crop.classes:
+            with whole(label_path(data, crop, class_name)) as part:
+                copytree(Path(labels) / class_name, part)
 
 
 def _with(known: Catalog, dataset: Dataset, added: Iterable[Crop]) -> Catalog:

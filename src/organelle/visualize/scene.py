@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from organelle.catalog import Catalog, Crop, CropFilter
+from organelle.catalog import Catalog, Crop, CropFilter, em_folder
 from organelle.catalog.filters import select_crops
-from organelle.errors import OrganelleError
+from organelle.errors import FormatError, OrganelleError
 from organelle.stores import Place, as_place
 from organelle.visualize.choice import Choice, Image, ImageKind, find_images
 from organelle.visualize.levels import NOT_STORED, ServedLevel, chunk_counts, serve_level
@@ -62,9 +62,16 @@ class Scene:
         return self._open(image.key)
 
     def state(self, name: str, base_url: str) -> dict[str, Any]:
-        """The viewer's state for one of the views; images are read from below `base_url`."""
+        """The viewer's state for one of the views; images are read from below `base_url`.
+
+        Raises:
+            FormatError: none of the images can be read.
+        """
         view = self.views[name]
-        return dataset_state(self.usable(view.dataset), view.crop, base_url)
+        usable = self.usable(view.dataset)
+        if not usable and self.problems:
+            raise FormatError(f"no image of {view.dataset} can be read: {'; '.join(self.problems.values())}")
+        return dataset_state(usable, view.crop, base_url)
 
     def usable(self, dataset: str, crop: Crop | None = None) -> list[OpenImage]:
         """The images of a dataset (with `crop`: its EM and those of the crop) that can be opened."""
@@ -102,6 +109,13 @@ class Scene:
         return True
 
     def _root(self, image: Image) -> Place:
+        """The folder beyond which no file of an image is opened.
+
+        EM that a text of the data folder names (`csc catalog register` writes it) may lie anywhere.
+        """
+        if image.kind is ImageKind.EM and image.place is not None and isinstance(self._data, Path):
+            is_linked = image.place != em_folder(self._data, image.dataset)
+            return image.place if is_linked else self._data
         return self._data if image.kind in (ImageKind.EM, ImageKind.TRUTH) else self._work
 
     def _open_anew(self, key: str) -> OpenImage:
