@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from organelle.catalog import Catalog, Crop, Dataset, em_folder, label_path
 from organelle.classes import class_named
 from organelle.errors import (
     ClassNotFound,
@@ -9,10 +11,13 @@ from organelle.errors import (
     DatasetNotFound,
     EMMissing,
     FileMissing,
+    FormatError,
     SettingsError,
 )
+from organelle.geometry import Grid
 from organelle.scenes import colour_of, web_colour
 from organelle.visualize import Choice, ImageKind, parse_kinds, visualize
+from organelle.volumes import write_labels
 
 BASE = "http://localhost/data"
 
@@ -129,3 +134,26 @@ def test_nothing_to_show_says_where_it_looked(catalog, tmp_path):
         visualize(catalog, data=tmp_path, work=tmp_path)
     with pytest.raises(EMMissing, match=r"no EM of .*csc fetch-data"):
         visualize(catalog, Choice(kinds=(ImageKind.EM,)), data=tmp_path, work=tmp_path)
+
+
+def test_crops_that_mean_something_else_by_255_have_layers_of_their_own(tmp_path):
+    """In one crop 255 is unknown, in the other the 255th object."""
+    near = Crop(1, "drawn", Grid((4.0,) * 3, (0.0,) * 3, (8, 8, 8)), ("mito",))
+    far = Crop(2, "drawn", Grid((4.0,) * 3, (64.0,) * 3, (8, 8, 8)), ("mito",))
+    drawn = Catalog("drawn", {"drawn": Dataset("drawn")}, {1: near, 2: far}, {})
+    for crop, unknown in ((near, True), (far, False)):
+        labels = np.full(crop.grid.shape, 255, np.uint8)
+        write_labels(label_path(tmp_path, crop, "mito"), labels, crop.grid, "mito", unknown=unknown)
+    shown = layers(visualize(drawn, data=tmp_path, work=tmp_path).state("crop1", BASE))
+    assert list(shown) == ["mito truth", "mito truth of crop2", "crops"]
+    assert shown["mito truth"]["segmentColors"] == {"255": "#808080"}
+    assert "segmentColors" not in shown["mito truth of crop2"]
+
+
+def test_a_dataset_of_which_nothing_can_be_read(tmp_path, catalog):
+    broken = em_folder(tmp_path, next(iter(catalog.datasets)))
+    broken.mkdir(parents=True)
+    (broken / ".zgroup").write_text("{")
+    scene = visualize(catalog, Choice(kinds=(ImageKind.EM,)), data=tmp_path, work=tmp_path)
+    with pytest.raises(FormatError, match="can be read"):
+        scene.state(next(iter(scene.views)), BASE)

@@ -72,7 +72,7 @@ def visualize(
         _serve(scene, port, no_browser=no_browser)
     else:
         typer.echo(f"wrote {write_sheets(scene, png, overwrite=overwrite)[-1]}")
-        _tell_problems(scene.problems)
+        _tell_problems(scene, set())
 
 
 def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
@@ -86,11 +86,12 @@ def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
             tunnel = f"ssh -L {server.port}:localhost:{server.port} THIS_MACHINE"
             typer.echo(f"Open this link in a browser; from another machine after: {tunnel}", err=True)
         typer.echo("Ctrl-C ends.", err=True)
+        told: set[str] = set()
         try:
-            server.wait()
+            while server.wait(0.5):
+                _tell_problems(scene, told)
         except KeyboardInterrupt:
             typer.echo("", err=True)
-    _tell_problems(scene.problems)
 
 
 def _open_browser(url: str) -> bool:
@@ -114,6 +115,8 @@ def _list_links(choice: Choice, *, as_json: bool, as_csv: bool) -> None:
         typer.echo(f"{row['dataset']:21} {row['crop'] or '':>4}  {row['link']}")
 
 
-def _tell_problems(problems: dict[str, str]) -> None:
-    for key, words in problems.items():
-        typer.echo(f"left out {key}: {words}", err=True)
+def _tell_problems(scene: Scene, told: set[str]) -> None:
+    """Each image that cannot be read is named once."""
+    for key in scene.problems.keys() - told:
+        typer.echo(f"left out {key}: {scene.problems[key]}", err=True)
+        told.add(key)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from organelle.classes import Kind, kind_of
 from organelle.errors import FileMissing, FormatError, GridMismatch
 from organelle.geometry import Grid
@@ -42,6 +44,12 @@ class OpenImage:
         if self.encoding is None or self.image.kind is not ImageKind.TRUTH:
             return None
         return self.encoding.unknown
+
+    @property
+    def certain(self) -> float:
+        """The value of a prediction that means probability 1."""
+        dtype = self.levels[0].dtype
+        return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
 def open_image(image: Image, root: Any) -> OpenImage:

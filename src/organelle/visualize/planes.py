@@ -98,7 +98,7 @@ def present_in(image: OpenImage, level: Array, grid: Grid) -> np.ndarray:
 def _labels(image: OpenImage, level: Array, grid: Grid) -> np.ndarray:
     if image.encoding is None:
         values = _sample(level, grid, Kind.IMAGE)
-        return np.asarray(values >= LIKELY * (255 if values.dtype.kind in "iu" else 1)).astype(np.uint8)
+        return np.asarray(values >= LIKELY * image.certain).astype(np.uint8)
     values = _sample(level, grid, Kind.SEMANTIC)
     there: np.ndarray = values != image.encoding.absent
     if image.unknown is not None:

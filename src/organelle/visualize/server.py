@@ -47,10 +47,10 @@ class Server:
         """Begin to answer."""
         self._thread.start()
 
-    def wait(self) -> None:
-        """Until somebody stops it."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)
+    def wait(self, seconds: float) -> bool:
+        """Let it answer for some time; whether it still does."""
+        self._thread.join(seconds)
+        return self._thread.is_alive()
 
     def stop(self) -> None:
         """Answer no more."""

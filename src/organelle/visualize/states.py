@@ -38,6 +38,7 @@ ZOOM = 0.7
 MOST_AXIS = 256
 """Voxels along an axis that are read for percentiles where there is no coarse level."""
 
+EM = "EM"
 BOXES = "crops"
 
 
@@ -56,14 +57,13 @@ def dataset_state(opened: Sequence[OpenImage], start: Crop | None, base_url: str
     labelled = [o for o in opened if o.image.kind is not ImageKind.EM]
     extent = _looked_at(start, opened)
     layers = [_em_layer(o, extent, base_url) for o in grey]
-    layers += [_class_layer(group, base_url) for group in _grouped(labelled).values()]
+    layers += _class_layers(labelled, base_url)
     boxes = {_box_text(c): c.extent for c in dict.fromkeys(o.image.crop for o in labelled) if c is not None}
     boxes |= {} if start is None else {_box_text(start): start.extent}
     if boxes:
         layers.append(boxes_layer(BOXES, boxes))
     shown = _shown([o for o in labelled if start is None or o.image.crop == start])
-    names = {layer["name"] for layer in layers if layer["type"] == "image" and " " not in layer["name"]}
-    state = view(extent.centre_nm, ZOOM * max(extent.shape_nm), put_away(layers, shown | names | {BOXES}))
+    state = view(extent.centre_nm, ZOOM * max(extent.shape_nm), put_away(layers, shown | {EM, BOXES}))
     return state | {"layerListPanel": {"visible": True}}
 
 
@@ -108,7 +108,7 @@ def _looked_at(start: Crop | None, opened: Iterable[OpenImage]) -> Extent:
 
 def _em_layer(opened: OpenImage, extent: Extent, base_url: str) -> dict[str, Any]:
     levels = contrast(em_level(opened, extent), extent)
-    return grey_layer("EM", [f"{base_url}/{quote(opened.image.key)}"], levels)
+    return grey_layer(EM, [f"{base_url}/{quote(opened.image.key)}"], levels)
 
 
 def _grouped(opened: Iterable[OpenImage]) -> Mapping[tuple[str, ImageKind, Any], list[OpenImage]]:
@@ -124,13 +124,23 @@ def _grouped(opened: Iterable[OpenImage]) -> Mapping[tuple[str, ImageKind, Any],
     return groups
 
 
-def _class_layer(group: list[OpenImage], base_url: str) -> dict[str, Any]:
+def _class_layers(opened: Iterable[OpenImage], base_url: str) -> list[dict[str, Any]]:
+    """Names stay different where crops of one class and kind need layers of their own."""
+    layers: dict[str, dict[str, Any]] = {}
+    for group in _grouped(opened).values():
+        name, crop = _layer_name(group[0]), group[0].image.crop
+        if name in layers and crop is not None:
+            name = f"{name} of {crop.name}"
+        layers[name] = _class_layer(name, group, base_url)
+    return list(layers.values())
+
+
+def _class_layer(name: str, group: list[OpenImage], base_url: str) -> dict[str, Any]:
     first = group[0]
-    name, class_name = _layer_name(first), first.image.class_name
+    class_name = first.image.class_name
     urls = [f"{base_url}/{quote(o.image.key)}" for o in group]
     if first.encoding is None:
-        whole = first.levels[0].dtype.kind in "iu"
-        return probability_layer(name, urls, class_name, 255.0 if whole else 1.0)
+        return probability_layer(name, urls, class_name, first.certain)
     if is_objects(first):
         return objects_layer(name, urls, class_name, first.unknown)
     return mask_layer(name, urls, class_name, first.unknown)
