@@ -6,6 +6,7 @@ different shares of unknown voxels come to the loss that one rank with all their
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ VOXELS, PRESENT, WEIGHT, ENTROPY, FOCAL, OVERLAP, VOLUME = range(7)
 """Columns: known voxels; those where the class is present; their weights; weighted cross-entropy and focal
 loss; probability where the class is present; all probability."""
 COLUMNS = 7
+BLOCK = 2**16
+"""Voxels worked on together on a CPU: a dozen arrays of them fit into a cache of the second level."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,9 @@ class Wanted:
 def class_sums(logits: Tensor, target: Tensor, known: Tensor, weight: Tensor, wanted: Wanted) -> Tensor:
     """The sums of every class, differentiable by the logits.
 
-    Value and gradient are worked out class by class: many passes over one class stay in the cache, while
-    over all classes they would wait for memory. The gradient is in closed form and keeps nothing but
-    the arguments. Logits of unknown voxels are never looked at: NaN there stays there.
+    On a CPU, value and gradient are worked out in blocks of one class each: many passes over a block stay in
+    the cache, while over all voxels they would wait for memory. The gradient is in closed form and keeps
+    nothing but the arguments. Logits of unknown voxels are never looked at: NaN there stays there.
 
     Args:
         logits: [batch, class, ...] of any floating type.
@@ -70,26 +73,40 @@ class _ClassSums(torch.autograd.Function):
         ctx.save_for_backward(logits, target, known, weight)
         ctx.wanted = wanted
         sums = logits.new_zeros((logits.shape[1], COLUMNS), dtype=working_type(logits))
-        for c, row in enumerate(sums):
-            _Voxels(logits[:, c], target[:, c], known[:, c]).add_up(row, weight[c], wanted)
+        for c, block in _blocks(logits):
+            sums[c] += _Voxels(*(part.flatten(2)[block] for part in (logits, target, known))).sums(
+                weight[c], wanted
+            )
         return sums
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         logits, target, known, weight = ctx.saved_tensors
-        gradient = torch.empty_like(logits)
-        for c, slope in enumerate(outputs[0]):
-            if slope.any():
-                voxels = _Voxels(logits[:, c], target[:, c], known[:, c])
-                gradient[:, c] = voxels.gradient(slope, weight[c], ctx.wanted)
-            else:
-                gradient[:, c] = 0
-        return gradient, None, None, None, None
+        gradient = torch.zeros(logits.flatten(2).shape, dtype=logits.dtype, device=logits.device)
+        slopes, needed = outputs[0], outputs[0].count_nonzero(dim=1).tolist()
+        for c, block in _blocks(logits):
+            if needed[c]:
+                voxels = _Voxels(*(part.flatten(2)[block] for part in (logits, target, known)))
+                gradient[block] = voxels.gradient(slopes[c], weight[c], ctx.wanted)
+        return gradient.view(logits.shape), None, None, None, None
+
+
+def _blocks(logits: Tensor) -> Iterator[tuple[int, tuple[slice, int, slice]]]:
+    """Class and place of each block in [batch, class, voxel]; whole classes where there is no such cache."""
+    patches, classes, voxels = logits.flatten(2).shape
+    if logits.device.type != "cpu":
+        yield from ((c, (slice(None), c, slice(None))) for c in range(classes))
+        return
+    together = max(1, BLOCK // max(1, voxels))
+    for c in range(classes):
+        for first in range(0, patches, together):
+            for start in range(0, voxels, BLOCK):
+                yield c, (slice(first, first + together), c, slice(start, start + BLOCK))
 
 
 class _Voxels:
-    """The voxels of one class.
+    """Voxels of one class.
 
     Unknown ones get the logit minus infinity and count as absent: such a voxel has probability 0, costs
     nothing and has no gradient, so that nothing more need be masked. Choices between present and absent are
@@ -102,8 +119,9 @@ class _Voxels:
         self.probability = torch.sigmoid(self.logits)
         self.there = (known & (target > 0)).to(self.logits.dtype)
 
-    def add_up(self, row: Tensor, weight: Tensor, wanted: Wanted) -> None:
-        """Write the sums into `row`."""
+    def sums(self, weight: Tensor, wanted: Wanted) -> Tensor:
+        """The row of sums, [COLUMNS]."""
+        row = self.logits.new_zeros(COLUMNS)
         row[VOXELS] = self.known.count_nonzero()
         row[PRESENT] = self.there.count_nonzero()
         row[WEIGHT] = row[VOXELS] + (weight - 1) * row[PRESENT]
@@ -115,6 +133,7 @@ class _Voxels:
             row[ENTROPY] = entropy.sum()
             if wanted.gamma is not None:
                 row[FOCAL] = entropy.mul_(self.error() ** wanted.gamma).sum()
+        return row
 
     def gradient(self, slope: Tensor, weight: Tensor, wanted: Wanted) -> Tensor:
         """The gradient by the logits where the sums have the gradient `slope`."""
