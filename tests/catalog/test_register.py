@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from organelle.pack import pack
 from organelle.sampling import open_em
 from organelle.visualize import visualize
 from organelle.volumes import open_multiscale, write_labels, write_multiscale
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "fetch"))
+from bucket_servers import serve
 
 GRID = Grid((8, 8, 8), (0, 0, 0), (40, 48, 56))
 GREY = np.random.default_rng(8).integers(1, 255, GRID.shape, dtype=np.uint8)
@@ -151,6 +155,15 @@ def test_links_name_addresses_and_a_volume_in_place_wins(tmp_path: Path) -> None
         em_path(tmp_path, "liver")
     write_multiscale(em_folder(tmp_path, "liver"), GREY, GRID, kind=Kind.IMAGE)
     assert em_path(tmp_path, "liver") == em_folder(tmp_path, "liver")
+
+
+def test_em_on_a_web_server_is_read_from_there(tmp_path: Path, em: Path) -> None:
+    with serve(tmp_path / "lab") as server:
+        done = register("liver", f"{server.url}/em", catalog=tmp_path / "mine", data=tmp_path / "data")
+        assert em_link(tmp_path / "data", "liver").read_text() == f"{server.url}/em\n"
+        np.testing.assert_array_equal(open_em(tmp_path / "data", done.added[0]).levels[0].read(), GREY)
+        again = register("liver", f"{server.url}/em", catalog=tmp_path / "mine", data=tmp_path / "data")
+    assert (len(again.added), len(again.kept)) == (0, 1)
 
 
 def test_own_labels_become_a_training_crop(tmp_path: Path, em: Path) -> None:

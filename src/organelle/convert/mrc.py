@@ -18,6 +18,10 @@ IMOD_STAMP = 1146047817
 """In bytes 152 to 155: IMOD wrote the file, and bit 0 of the next number says whether bytes are signed
 (https://bio3d.colorado.edu/imod/doc/mrc_format.txt)."""
 
+TURNED_DEPTH = 64
+"""Planes that are read together where the file holds z as rows or columns: each reading passes through all
+of the file."""
+
 
 @dataclass
 class MrcVolume:
@@ -75,7 +79,7 @@ def open_mrc(path: Path, array: str | None, repeat_missing: bool = False) -> Mrc
     dtype = np.dtype(np.uint8) if unsigned else stored.newbyteorder("=")
     size, said = _size(header)
     z, y, x = (shape[a] for a in order)
-    pieces = three([shape[a] if order != (0, 1, 2) else 1 for a in order])
+    pieces = (1 if order == (0, 1, 2) else min(TURNED_DEPTH, z), 1, x)
     notes = _notes(header, order, unsigned=unsigned)
     facts = Facts("MRC", path.name, (z, y, x), dtype, pieces, size, said, None, notes, (path,))
     return MrcVolume(facts, path, offset, stored, shape, order, unsigned)
