@@ -12,10 +12,13 @@ import pytest
 from browser import CHROMIUM, SIZE, chromium, csc_visualize, forwarded, look_straight, wait_until_drawn
 from playwright.sync_api import Page
 
-from organelle.catalog import Crop, em_folder, label_path, load_catalog
+from organelle.catalog import Crop, em_folder, label_path, load_catalog, prediction_path
+from organelle.classes import Kind
 from organelle.geometry import Voxels
 from organelle.scenes import colour_of
-from organelle.volumes import Volume, open_multiscale
+from organelle.submission import ZarrZip, open_submission
+from organelle.visualize.levels import Array, SubmittedLevel
+from organelle.volumes import Volume, open_multiscale, write_multiscale
 
 PIXELS_PER_VOXEL = 2
 """A pixel then lies within one voxel, whatever is rounded on the way."""
@@ -74,11 +77,11 @@ def open_crop(page: Page, link: str, crop: Crop) -> None:
 def middle(level: Volume, crop: Crop) -> Voxels:
     """The voxel of a level in the middle of a crop."""
     index = (round(i) for i in level.grid.to_index(crop.extent.centre_nm))
-    z, y, x = (min(i, n - 1) for i, n in zip(index, level.shape, strict=True))
+    z, y, x = (min(i, n - 1) for i, n in zip(index, level.grid.shape, strict=True))
     return z, y, x
 
 
-def draw_slice(page: Page, layer: dict, level: Volume, at: Voxels) -> tuple[np.ndarray, np.ndarray]:
+def draw_slice(page: Page, layer: dict, level: Array, at: Voxels) -> tuple[np.ndarray, np.ndarray]:
     """RGB per voxel of a slice around the voxel `at`, and the voxels that it should show.
 
     The view is centred on the edge between two voxels, so that pixels and voxels share their edges.
@@ -88,8 +91,8 @@ def draw_slice(page: Page, layer: dict, level: Volume, at: Voxels) -> tuple[np.n
     edge = level.grid.to_nm((z, y - 0.5, x - 0.5))
     drawn = look_straight(page, layer, edge, size / PIXELS_PER_VOXEL)
     high, wide = SIZE["height"] // PIXELS_PER_VOXEL, SIZE["width"] // PIXELS_PER_VOXEL
-    rows = slice(max(0, high // 2 - y), min(high, high // 2 - y + level.shape[1]))
-    columns = slice(max(0, wide // 2 - x), min(wide, wide // 2 - x + level.shape[2]))
+    rows = slice(max(0, high // 2 - y), min(high, high // 2 - y + level.grid.shape[1]))
+    columns = slice(max(0, wide // 2 - x), min(wide, wide // 2 - x + level.grid.shape[2]))
     half = PIXELS_PER_VOXEL // 2
     voxels = drawn[half::PIXELS_PER_VOXEL, half::PIXELS_PER_VOXEL][rows, columns]
     top, left = y - high // 2 + rows.start, x - wide // 2 + columns.start
@@ -193,3 +196,33 @@ def test_through_a_tunnel_to_another_port(phantom: Challenge, page: Page) -> Non
         drawn, stored = draw_slice(page, GREY, phantom.em(crop)[0], middle(phantom.em(crop)[0], crop))
     require_same(drawn[..., 0], stored)
     assert {urlsplit(url).port for url in asked if url.startswith("http")} == {port}
+
+
+def test_what_is_decoded_on_the_way(phantom: Challenge, page: Page, tmp_path: Path) -> None:
+    """A mask in a submission's zip, and probabilities of a type that the viewer does not know."""
+    crop = next(iter(phantom.catalog.test_crops.values()))
+    rng = np.random.default_rng(0)
+    mask = rng.integers(0, 2, crop.grid.shape).astype(np.uint8)
+    mask[:, :16] = 0
+    share = rng.random(crop.grid.shape)
+    with ZarrZip(tmp_path / "submission.zip", chunk_voxels=16) as archive:
+        archive.write_group("")
+        archive.write_group(f"{crop.name}/")
+        archive.write_labels(f"{crop.name}/cyto", crop.grid, mask)
+    write_multiscale(prediction_path(tmp_path, crop, "er"), share, crop.grid, kind=Kind.IMAGE)
+    at = crop.grid.shape[0] // 2, crop.grid.shape[1] // 2, crop.grid.shape[2] // 2
+    plain = "#uicontrol invlerp probability\nvoid main() { emitGrayscale(probability()); }"
+    with csc_visualize(
+        "--catalog", phantom.tables, "--data", phantom.data, "--work", tmp_path, "-c", crop.id
+    ) as link:
+        open_crop(page, link, crop)
+        solid = {"name": "cyto submission", "selectedAlpha": 1}
+        submitted = open_submission(tmp_path / "submission.zip").array(crop.id, "cyto")
+        assert submitted is not None
+        drawn, stored = draw_slice(page, solid, SubmittedLevel(submitted.levels[0], crop.grid), at)
+        require_same(np.abs(drawn.astype(int) - colour_of("cyto")).max(axis=2) <= 1, stored == 1, tolerance=0)
+        open_crop(page, link, crop)
+        grey = {"name": "er prediction", "shader": plain, "opacity": 1}
+        level = open_multiscale(prediction_path(tmp_path, crop, "er")).levels[0]
+        drawn, stored = draw_slice(page, grey, level, at)
+    require_same(drawn[..., 0], 255 * stored, tolerance=2)
