@@ -24,7 +24,7 @@ def _lines(plan: ImportPlan) -> Iterator[str]:
         yield f"to 8 bit: {plan.window[0]:g} becomes 0, {plan.window[1]:g} becomes 255"
     kind = "labels (most frequent value)" if plan.settings.labels else "grey values (mean)"
     yield f"{plan.output}: {plan.dtype}, {kind}, {plan.levels} level{'s' if plan.levels > 1 else ''}"
-    yield f"chunks of {_times(plan.chunks)}, {plan.bytes / 2**20:,.1f} MiB before compression"
+    yield f"chunks of {_times(plan.chunks)}, {plan.output_bytes / 2**20:,.1f} MiB before compression"
     yield f"memory for voxels: {plan.memory_bytes / 2**20:,.1f} MiB"
     for note in plan.notes:
         yield f"note: {note}"

@@ -95,7 +95,7 @@ class ImportPlan:
         return Kind.INSTANCE if self.settings.labels else Kind.IMAGE
 
     @property
-    def bytes(self) -> int:
+    def output_bytes(self) -> int:
         """Size of all levels before compression."""
         grid, total = self.grid, 0
         for _ in range(self.levels):
