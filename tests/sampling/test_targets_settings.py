@@ -11,14 +11,18 @@ from drawn_objects import draw_ids
 from organelle.errors import NotFound, OrganelleError, SettingsError
 from organelle.models.outputs import (
     AffinitySettings,
+    AnyTarget,
     Channel,
     DistanceSettings,
     OwnTargetSettings,
-    TargetList,
     channels_of,
 )
 from organelle.sampling.targets import TargetInput, TargetValues, fill_targets, targets_of
-from organelle.settings import parse_settings
+from organelle.settings import Settings, parse_settings
+
+
+class TargetList(Settings):
+    targets: tuple[AnyTarget, ...] = ()
 
 
 class Brightness:
@@ -39,6 +43,14 @@ class TooFew(Brightness):
     def __call__(self, truth: TargetInput) -> TargetValues:
         found = super().__call__(truth)
         return TargetValues(found.values[0], found.known[0])
+
+
+class Squatter(Brightness):
+    """Calls its channel like the mask."""
+
+    def __init__(self, class_name: str) -> None:
+        self.class_name = class_name
+        self.channels = (Channel(class_name),)
 
 
 class Nameless:
@@ -127,17 +139,13 @@ def test_what_describes_no_target_is_refused(target: dict[str, Any], message: st
         parse(target)
 
 
-def test_no_channel_is_made_twice() -> None:
-    with pytest.raises(SettingsError, match="mito/centre: more than one target has a channel of this name"):
-        parse({"kind": "centre", "class": "mito"}, {"kind": "centre", "class": "mito", "sigma_nm": 5})
-
-
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [
         ("Brightnes", {}, NotFound, "nearest: Brightness"),
         ("Brightness", {"lvl": 1}, SettingsError, "cannot be made with .*lvl"),
         ("Nameless", {}, SettingsError, "Nameless that is no target.*`channels` are a tuple"),
+        ("Squatter", {}, SettingsError, "each called mito/SOMETHING"),
     ],
 )
 def test_an_own_target_that_is_none_is_named_when_it_is_built(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from organelle.classes import class_named
 from organelle.errors import OrganelleError, SettingsError
@@ -160,12 +160,11 @@ class OwnTargetSettings(TargetSettings):
             target = kind(self.class_name, **self.options)
         except TypeError as error:
             raise SettingsError(f"{self.target} cannot be made with {self.options}: {error}") from error
-        channels = getattr(target, "channels", None)
-        wellformed = isinstance(channels, tuple) and all(isinstance(c, Channel) for c in channels)
-        if not (callable(target) and wellformed and channels):
+        if not (callable(target) and _names_channels(target, self.class_name)):
             raise SettingsError(
                 f"{self.target} made a {type(target).__name__} that is no target; a target can be called "
-                "with a TargetInput, and its `channels` are a tuple of organelle.models.outputs.Channel"
+                "with a TargetInput, and its `channels` are a tuple of organelle.models.outputs.Channel, "
+                f"each called {self.class_name}/SOMETHING"
             )
         return target
 
@@ -188,20 +187,16 @@ AnyTarget = Annotated[
 """An entry of `[[model.targets]]`, told apart by its `kind`."""
 
 
-class TargetList(Settings):
-    """Targets beside the masks of the classes, as they stand in a file."""
-
-    targets: tuple[AnyTarget, ...] = ()
-    """Each with its `kind`, its `class`, and the keys of that kind."""
-
-    @model_validator(mode="after")
-    def _no_channel_twice(self) -> Self:
-        names = [channel.name for target in self.targets for channel in target.channels]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"{', '.join(twice)}: more than one target has a channel of this name")
-        return self
-
-
 def channels_of(classes: Sequence[str], targets: Sequence[TargetSettings] = ()) -> tuple[Channel, ...]:
     """The channels of a network: the masks of `classes`, then those of `targets`, each in order."""
     return (*map(Channel, classes), *(channel for target in targets for channel in target.channels))
+
+
+def _names_channels(target: Any, class_name: str) -> bool:
+    """Whether an own target says what it makes, and takes no other's names."""
+    channels = getattr(target, "channels", None)
+    return (
+        isinstance(channels, tuple)
+        and len(channels) > 0
+        and all(isinstance(c, Channel) and c.name.startswith(f"{class_name}/") for c in channels)
+    )
