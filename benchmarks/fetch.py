@@ -152,10 +152,10 @@ def different(plan: FetchPlan, bucket: Path, folder: Path) -> int:
     return sum(not s for s in same)
 
 
-def rounds(plan: FetchPlan, bucket: Path, scratch: Path) -> Iterator[dict[str, Run]]:
+def rounds(plan: FetchPlan, bucket: Path, scratch: Path, count: int) -> Iterator[dict[str, Run]]:
     """One run of each kind per round, in turning order; what fetch wrote is compared with the bucket."""
     names = list(MOVERS)
-    for number in range(ROUNDS):
+    for number in range(count):
         runs = {}
         for name in names[number % 3 :] + names[: number % 3]:
             with TemporaryDirectory(dir=scratch) as folder:
@@ -171,6 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--share", type=float, default=1.0, help="of 20,000 objects, 0.9 GB")
     parser.add_argument("--folder", help="where files are written, e.g. /dev/shm (default: the usual disk)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args()
     if find_nginx() is None:
         print("nginx is not installed: nothing to measure (apt-get install nginx-light)")
@@ -183,7 +184,7 @@ def main() -> None:
             plan = plan_fetch(open_source(url, workers=WORKERS), catalog, "*")
             print(f"{len(plan.objects)} objects, {plan.bytes / 1e9:.2f} GB; planned in ", end="")
             print(f"{time.perf_counter() - begin:.1f} s")
-            show(plan, list(rounds(plan, bucket, Path(scratch))))
+            show(plan, list(rounds(plan, bucket, Path(scratch), given.rounds)))
 
 
 def show(plan: FetchPlan, measured: list[dict[str, Run]]) -> None:

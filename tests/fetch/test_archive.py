@@ -217,7 +217,7 @@ def test_the_command_tells_sizes_and_unpacks(bucket: Path, zips: Path, tmp_path:
     line = ["fetch-data", "--source", zips, "--zip", "--dest", tmp_path / "data"]
     status, out, _ = csc(*line, "--dry-run")
     assert status == 0
-    assert f"{(zips / KEY).stat().st_size / 1e6:.1f} MB with {len(tree(bucket))} files" in out
+    assert f"{(zips / KEY).stat().st_size / 1e3:.1f} kB with {len(tree(bucket))} files" in out
     assert not (tmp_path / "data").exists()
     assert csc(*line)[0] == 0
     assert tree(tmp_path / "data") == tree(bucket)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bucket_servers import FAULTS, close_bucket, serve, serve_s3
+from bucket_servers import FAULTS, RangeHandler, close_bucket, serve, serve_s3
 from drawn_bucket import CATALOG, tree
 
 from organelle.catalog import em_path
@@ -158,3 +158,12 @@ def test_the_speed_is_that_of_the_bytes_that_came(http: Source) -> None:
     assert 0 < speed.median_s < speed.seconds
     assert speed.megabytes_per_s == pytest.approx(plan.bytes / 1e6 / speed.seconds)
     assert 1 <= speedtest(http, CATALOG, [1], seconds=1e-9).objects < len(plan.objects)
+
+
+def test_one_object_is_read_in_parts_when_the_url_names_it(bucket: Path) -> None:
+    (bucket / "large.bin").write_bytes(bytes(3_000_000))
+    with serve(bucket, handler=RangeHandler) as server:
+        speed = speedtest(open_source(f"{server.url}/large.bin"), CATALOG, [1], seconds=100)
+        assert (speed.objects, speed.bytes) == (3, 3_000_000)
+        with pytest.raises(EMMissing, match="is that the root that holds d1/d1"):
+            speedtest(open_source(f"{server.url}/nothing"), CATALOG, [1], seconds=100)

@@ -103,11 +103,11 @@ def fetch_data(
             all_resolutions=fetch_all_em_resolutions,
             classes=wanted,
         )
-        _show(plan)
+        _show(plan, wanted)
     if not dry_run:
         report = transfer(plan, destination, access_mode=access_mode, verify=verify)
         typer.echo(
-            f"{destination}: {report.moved} files copied ({report.moved_bytes / 1e6:.1f} MB), "
+            f"{destination}: {report.moved} files copied ({_amount(report.moved_bytes)}), "
             f"{report.skipped} were there"
         )
 
@@ -115,14 +115,14 @@ def fetch_data(
 def _show_archive(plan: ArchivePlan) -> None:
     """Print the size of an archive, packed and unpacked."""
     typer.echo(
-        f"{plan.origin}: {plan.entry.bytes / 1e6:.1f} MB with {len(plan.members)} files, "
-        f"{plan.bytes / 1e6:.1f} MB unpacked"
+        f"{plan.origin}: {_amount(plan.entry.bytes)} with {len(plan.members)} files, "
+        f"{_amount(plan.bytes)} unpacked"
     )
     if plan.foreign:
         typer.echo(f"{plan.foreign} other files in it are left out")
 
 
-def _show(plan: FetchPlan) -> None:
+def _show(plan: FetchPlan, wanted: Sequence[str] | None) -> None:
     """Print the table of crops, the total, and what the source does not have."""
     from rich.console import Console
     from rich.table import Table
@@ -134,7 +134,10 @@ def _show(plan: FetchPlan) -> None:
             str(part.crop.id), part.crop.dataset, str(len(part.em)), str(len(part.labels)), f"{size:.1f}"
         )
     Console().print(table)
-    typer.echo(f"{len(plan.objects)} files, {plan.bytes / 1e6:.1f} MB")
+    typer.echo(f"{len(plan.objects)} files, {_amount(plan.bytes)}")
+    known = {name for part in plan.crops for name in part.crop.classes}
+    if unknown := [name for name in wanted or () if name not in known]:
+        typer.echo(f"{', '.join(unknown)}: not annotated in any of these crops")
     if plan.absent:
         typer.echo(f"{len(plan.absent)} EM chunks are not in the source; they stay unknown, not black")
     if cut := [str(part.crop.id) for part in plan.crops if part.is_cut]:
@@ -154,9 +157,16 @@ def _show_bounds(bounds: Sequence[CropBound]) -> None:
         table.add_row(str(bound.crop.id), bound.crop.dataset, *sizes)
     Console().print(table)
     em, labels = sum(b.em_bytes for b in bounds) / 1e9, sum(b.label_bytes for b in bounds) / 1e9
-    typer.echo(f"at most {em:.2f} GB of EM and {labels:.2f} GB of labels before compression")
+    typer.echo(f"at most {em:.2f} GB of EM and {labels:.2f} GB of labels, before compression")
     typer.echo(
-        f"assumed: EM in chunks of {'x'.join(map(str, EM_CHUNKS))} voxels of 1 byte; labels in chunks of "
-        f"{'x'.join(map(str, LABEL_CHUNKS))} voxels of 1 byte, 4 for instances; without --offline the "
-        "source is asked"
+        "These are bounds from the built-in tables; no server was asked. Assumed: EM in chunks of "
+        f"{' x '.join(map(str, EM_CHUNKS))} voxels, 1 byte each; labels in chunks of "
+        f"{' x '.join(map(str, LABEL_CHUNKS))} voxels, 1 byte each, or 4 where objects are counted. Stored "
+        "labels are mostly far smaller; --dry-run without --offline asks the source for the sizes."
     )
+
+
+def _amount(count: int) -> str:
+    """A number of bytes as people say it."""
+    unit, name = next(((u, n) for u, n in ((10**9, "GB"), (10**6, "MB")) if count >= u), (1000, "kB"))
+    return f"{count / unit:.1f} {name}"

@@ -10,7 +10,9 @@ from organelle.cli._options import CatalogFolder, open_catalog
 
 
 def speedtest(
-    source: Annotated[str | None, typer.Argument(help="Root of the bucket, as for fetch-data.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="Root of a bucket, as for fetch-data, or one object.")
+    ] = None,
     crops: Annotated[str, typer.Option("--crops", "-c", help="What is read: crops or 'test'.")] = "test",
     seconds: Annotated[float, typer.Option("--seconds", help="Stop after this time.")] = 10.0,
     workers: Annotated[
@@ -31,6 +33,6 @@ def speedtest(
     speed = measure(bucket, open_catalog(catalog), crops, seconds=seconds)
     typer.echo(
         f"{bucket.url}: {speed.megabytes_per_s:.1f} MB/s with {workers} requests at once "
-        f"({speed.objects} objects, {speed.bytes / 1e6:.1f} MB, {speed.seconds:.1f} s; "
+        f"({speed.objects} requests, {speed.bytes / 1e6:.1f} MB, {speed.seconds:.1f} s; "
         f"median {1000 * speed.median_s:.0f} ms each)"
     )
