@@ -29,6 +29,7 @@ def test_positions_are_nanometres_in_the_order_of_the_axes():
     state = viewer_state(scene())
     assert list(state["dimensions"]) == ["z", "y", "x"]
     assert metres(state["dimensions"]) == {"z": 1, "y": 1, "x": 1}
+    assert state["displayDimensions"] == ["x", "y", "z"]
     assert state["position"] == pytest.approx([100, 2318.4 + 3 * 4.6, 2428.8 + 4 * 4.6])
 
 

@@ -21,7 +21,7 @@ from organelle.visualize.levels import Array, SubmittedLevel
 from organelle.volumes import Volume, open_multiscale, write_multiscale
 
 PIXELS_PER_VOXEL = 2
-"""A pixel then lies within one voxel, whatever is rounded on the way."""
+"""A pixel then lies within one voxel, whatever is rounded on the way, and half a voxel is seen."""
 
 pytestmark = [
     pytest.mark.soak,
@@ -93,8 +93,9 @@ def draw_slice(page: Page, layer: dict, level: Array, at: Voxels) -> tuple[np.nd
     high, wide = SIZE["height"] // PIXELS_PER_VOXEL, SIZE["width"] // PIXELS_PER_VOXEL
     rows = slice(max(0, high // 2 - y), min(high, high // 2 - y + level.grid.shape[1]))
     columns = slice(max(0, wide // 2 - x), min(wide, wide // 2 - x + level.grid.shape[2]))
-    half = PIXELS_PER_VOXEL // 2
-    voxels = drawn[half::PIXELS_PER_VOXEL, half::PIXELS_PER_VOXEL][rows, columns]
+    corners = [drawn[i::PIXELS_PER_VOXEL, j::PIXELS_PER_VOXEL][rows, columns] for i in (0, 1) for j in (0, 1)]
+    voxels = corners[0]
+    assert all(np.array_equal(voxels, pixels) for pixels in corners), "off by a part of a voxel"
     top, left = y - high // 2 + rows.start, x - wide // 2 + columns.start
     stored = level.read()[z, top : top + voxels.shape[0], left : left + voxels.shape[1]]
     assert min(stored.shape) >= 40

@@ -101,6 +101,7 @@ def test_a_port_in_use_is_an_error_in_words(csc, folders):
         (["--crops", "4711"], "crop 4711 is not in the catalog"),
         (["--classes", "mitos"], "mito"),
         (["--classes", ","], "names no class"),
+        (["--datasets", ","], "names no dataset"),
         (["--kinds", "truths,thruth"], "nearest"),
         (["--kinds", "prediction"], "nothing to show"),
         (["--submission-path", "none.zip"], "none.zip"),

@@ -63,7 +63,7 @@ def visualize(
     """Look at EM, truth, predictions, processed volumes and submissions in Neuroglancer."""
     from organelle.visualize import Choice, parse_kinds, visualize, write_sheets
 
-    choice = Choice(names(datasets), crops, class_names(classes), parse_kinds(names(kinds)))
+    choice = Choice(_dataset_names(datasets), crops, class_names(classes), parse_kinds(names(kinds)))
     if links:
         _list_links(choice, as_json=as_json, as_csv=as_csv)
         return
@@ -73,6 +73,15 @@ def visualize(
     else:
         typer.echo(f"wrote {write_sheets(scene, png, overwrite=overwrite)[-1]}")
         _tell_problems(scene, set())
+
+
+def _dataset_names(text: str | None) -> list[str] | None:
+    from organelle.errors import SettingsError
+
+    found = names(text)
+    if found == []:
+        raise SettingsError(f"{text!r} names no dataset; leave the option out, or name some")
+    return found
 
 
 def _serve(scene: Scene, port: int, *, no_browser: bool) -> None:
