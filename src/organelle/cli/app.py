@@ -14,6 +14,7 @@ from organelle.cli.catalog import catalog_app
 from organelle.cli.compare import compare
 from organelle.cli.demo import demo
 from organelle.cli.evaluate import evaluate
+from organelle.cli.export import export
 from organelle.cli.fetch_data import fetch_data
 from organelle.cli.get_counts import get_counts
 from organelle.cli.make_datasplit import make_datasplit
@@ -54,6 +55,7 @@ app.command("batch-eval")(batch_eval)
 app.command("simulate")(simulate)
 app.command("compare")(compare)
 app.command("models")(models)
+app.command("export")(export)
 app.command("visualize")(visualize)
 app.command("demo")(demo)
 

@@ -4,6 +4,7 @@ Importing this room loads no torch; building, saving and loading do.
 """
 
 from organelle.models.architectures import Architecture, LibraryCall
+from organelle.models.bioimageio_export import PackageExport, export_bioimageio
 from organelle.models.checkpoint import (
     Checkpoint,
     checkpoint_hash,
@@ -28,6 +29,7 @@ from organelle.models.listing import (
 )
 from organelle.models.networks import build_network, initialise_bias
 from organelle.models.normalisation import Normalisation
+from organelle.models.onnx_export import OnnxExport, export_onnx
 from organelle.models.registry import dimensions_of, network_names, options_of
 from organelle.models.segresnet import SegResNetOptions
 from organelle.models.spec import ModelSettings, ModelSpec
@@ -44,7 +46,9 @@ __all__ = [
     "ModelSpec",
     "NetworkDescription",
     "Normalisation",
+    "OnnxExport",
     "Option",
+    "PackageExport",
     "ResUNetOptions",
     "SegResNetOptions",
     "SwinUNETROptions",
@@ -57,6 +61,8 @@ __all__ = [
     "deep_supervision_weights",
     "describe_network",
     "dimensions_of",
+    "export_bioimageio",
+    "export_onnx",
     "generator_states",
     "import_named",
     "initialise_bias",

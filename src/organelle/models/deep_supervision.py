@@ -20,16 +20,19 @@ def deep_supervision_weights(outputs: int) -> tuple[float, ...]:
     return tuple(share / sum(shares) for share in shares)
 
 
-def coarsen_target(target: Tensor, known: Tensor, shape: Iterable[int]) -> tuple[Tensor, Tensor]:
+def coarsen_target(
+    target: Tensor, known: Tensor, shape: Iterable[int], *, amounts: Iterable[int] = ()
+) -> tuple[Tensor, Tensor]:
     """Target and known voxels as an output of deep supervision sees them.
 
     A coarse voxel is known when at least half of the voxels in it are, and present when at least half of
-    those known are.
+    those known are. Where the target is an amount it is the mean over the known voxels.
 
     Args:
-        target: [batch, class, (z,) y, x], 0 or 1, any type.
+        target: [batch, class, (z,) y, x], 0 or 1, or an amount; any type.
         known: the same shape, bool.
         shape: the coarse (z,) y, x, which divide the fine ones.
+        amounts: the channels that hold amounts.
 
     Returns:
         Target, float32, and known, bool, both [batch, class, *shape]; at full size what was given.
@@ -42,5 +45,8 @@ def coarsen_target(target: Tensor, known: Tensor, shape: Iterable[int]) -> tuple
     pool: Any = getattr(torch.nn.functional, f"adaptive_avg_pool{len(size)}d")
     there = known.float()
     known_share = pool(there, size)
-    present_share = pool(there * target, size)
-    return ((present_share >= known_share / 2) & (known_share > 0)).float(), known_share >= 0.5
+    mean = pool(torch.where(known, target, 0).float(), size) / known_share.clamp(min=1e-6)
+    coarse = ((mean >= 0.5) & (known_share > 0)).float()
+    for channel in amounts:
+        coarse[:, channel] = mean[:, channel]
+    return coarse, known_share >= 0.5
