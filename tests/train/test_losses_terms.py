@@ -89,6 +89,20 @@ def test_every_loss_is_its_formula(name: str) -> None:
         assert torch.allclose(batch.loss(CHOICES[name]), by_definition(batch, CHOICES[name]), rtol=1e-7)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 45, 44, 43), (7, 3, 150, 140)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_batches_of_many_blocks_are_no_different(shape: tuple[int, ...], turned: bool) -> None:
+    batch = drawn(11, shape)
+    if turned:
+        batch.logits = batch.logits.transpose(2, 3).contiguous().transpose(2, 3)
+    logits = batch.logits.clone().requires_grad_()
+    wanted = by_definition(batch.with_logits(logits), CHOICES["all"])
+    wanted.backward()
+    assert logits.grad is not None
+    assert torch.allclose(batch.loss(CHOICES["all"]), wanted)
+    assert torch.allclose(batch.gradient(CHOICES["all"]), logits.grad)
+
+
 @pytest.mark.parametrize("name", CHOICES)
 def test_every_gradient_is_that_of_the_values(name: str) -> None:
     batch = drawn(7)

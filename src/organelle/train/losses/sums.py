@@ -73,28 +73,28 @@ class _ClassSums(torch.autograd.Function):
         ctx.save_for_backward(logits, target, known, weight)
         ctx.wanted = wanted
         sums = logits.new_zeros((logits.shape[1], COLUMNS), dtype=working_type(logits))
-        for c, block in _blocks(logits):
-            sums[c] += _Voxels(*(part.flatten(2)[block] for part in (logits, target, known))).sums(
-                weight[c], wanted
-            )
+        flat = [part.flatten(2) for part in (logits, target, known)]
+        for c, block in _blocks(flat[0]):
+            sums[c] += _Voxels(*(part[block] for part in flat)).sums(weight[c], wanted)
         return sums
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         logits, target, known, weight = ctx.saved_tensors
-        gradient = torch.zeros(logits.flatten(2).shape, dtype=logits.dtype, device=logits.device)
+        flat = [part.flatten(2) for part in (logits, target, known)]
+        gradient = torch.zeros_like(flat[0])
         slopes, needed = outputs[0], outputs[0].count_nonzero(dim=1).tolist()
-        for c, block in _blocks(logits):
+        for c, block in _blocks(flat[0]):
             if needed[c]:
-                voxels = _Voxels(*(part.flatten(2)[block] for part in (logits, target, known)))
+                voxels = _Voxels(*(part[block] for part in flat))
                 gradient[block] = voxels.gradient(slopes[c], weight[c], ctx.wanted)
         return gradient.view(logits.shape), None, None, None, None
 
 
 def _blocks(logits: Tensor) -> Iterator[tuple[int, tuple[slice, int, slice]]]:
     """Class and place of each block in [batch, class, voxel]; whole classes where there is no such cache."""
-    patches, classes, voxels = logits.flatten(2).shape
+    patches, classes, voxels = logits.shape
     if logits.device.type != "cpu":
         yield from ((c, (slice(None), c, slice(None))) for c in range(classes))
         return
