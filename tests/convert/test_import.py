@@ -167,7 +167,7 @@ def finish(child: subprocess.Popen[str]) -> dict[str, int]:
 
 
 def test_a_killed_import_goes_on_and_ends_the_same(tmp_path: Path) -> None:
-    path = slices(tmp_path, np.tile(GREY, (4, 2, 2)))
+    path = slices(tmp_path, np.tile(GREY, (4, 1, 1)))
     settings = {"voxel_size_nm": [8, 4, 4], "chunks": [4, 16, 16], "levels": 3, "memory_bytes": 1}
     finish(start(path, tmp_path / "whole", **settings))
     ledger = tmp_path / ".em.importing" / "done.txt"
@@ -191,7 +191,14 @@ def test_a_killed_import_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     assert not ledger.parent.exists()
 
 
-@pytest.mark.parametrize("form", ["LZW TIFF", "raw MRC", "HDF5 chunks"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "LZW TIFF",
+        pytest.param("raw MRC", marks=pytest.mark.soak),
+        pytest.param("HDF5 chunks", marks=pytest.mark.soak),
+    ],
+)
 def test_memory_does_not_grow_with_the_volume(tmp_path: Path, form: str) -> None:
     """96 MiB pass through a bound of 12 MiB; what the libraries need is measured with a small volume."""
     block = np.random.default_rng(0).integers(0, 50, (64, 512, 256), dtype=np.uint8)
