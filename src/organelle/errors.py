@@ -16,6 +16,7 @@
     │   └── ChunkError          one chunk that is truncated or corrupt
     ├── GridMismatch            voxel sizes, shapes or places that do not fit together
     ├── EMMissing               a crop whose electron microscopy is not (completely) here
+    ├── TrainingError           a training run that went wrong: its loss is no number
     ├── CheckpointError         a checkpoint that is damaged or belongs to another network
     ├── SubmissionError         a submission that cannot be read or written
     ├── ScoringError            truth that cannot be scored
@@ -86,6 +87,10 @@ class GridMismatch(OrganelleError):
 
 class EMMissing(OrganelleError):
     """A crop without the electron microscopy that a stage needs."""
+
+
+class TrainingError(OrganelleError):
+    """A training run that cannot go on, because its numbers are none any more."""
 
 
 class CheckpointError(OrganelleError):

@@ -60,7 +60,7 @@ class Nameless:
         self.class_name = class_name
 
     def __call__(self, truth: TargetInput) -> TargetValues:
-        raise NotImplementedError
+        raise AssertionError("refused before it is called")
 
 
 def parse(*targets: dict[str, Any]) -> TargetList:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import signal
@@ -111,9 +112,12 @@ def test_a_run_leaves_a_folder_that_explains_itself(undisturbed: TrainReport) ->
     with (undisturbed.run / "validation.csv").open() as stream:
         judged = list(csv.DictReader(stream))
     assert [int(row["step"]) for row in judged] == [3, 6]
-    assert set(judged[0]) == {"step", "mean", "mito", "pm", "cyto"}
-    assert undisturbed.best == max(float(row["mean"]) for row in judged)
+    classes = ("mito", "pm", "cyto")
+    assert set(judged[0]) == {"step", "overall", "mean IoU", *classes, *(f"{c} IoU" for c in classes)}
+    assert undisturbed.best == max(float(row["overall"]) for row in judged)
     assert list((undisturbed.run / "tensorboard").iterdir())
+    assert set(json.loads((undisturbed.run / "data.json").read_text())) == {"crop11", "crop12"}
+    assert (undisturbed.run / "worst.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_checkpoint_carries_its_own_truth(undisturbed: TrainReport) -> None:

@@ -58,6 +58,7 @@ def train_experiment(
         validate_crops=split.validate,
         sampling=experiment.sampling,
         settings=experiment.train,
+        recipes=experiment.process,
         cache=kept,
         overwrite=overwrite,
     )

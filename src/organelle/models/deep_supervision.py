@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ def deep_supervision_weights(outputs: int) -> tuple[float, ...]:
 
 
 def coarsen_target(
-    target: Tensor, known: Tensor, shape: Iterable[int], *, amounts: Iterable[int] = ()
+    target: Tensor, known: Tensor, shape: Iterable[int], amounts: Sequence[bool] = ()
 ) -> tuple[Tensor, Tensor]:
     """Target and known voxels as an output of deep supervision sees them.
 
-    A coarse voxel is known when at least half of the voxels in it are, and present when at least half of
-    those known are. Where the target is an amount it is the mean over the known voxels.
+    A coarse voxel is known when at least half of the voxels in it are. It is present when at least half of
+    those known are; an amount is their mean.
 
     Args:
-        target: [batch, class, (z,) y, x], 0 or 1, or an amount; any type.
-        known: the same shape, bool.
+        target: [batch, channel, (z,) y, x], 0 or 1 or an amount, any type.
+        known: the same shape, bool; where it is false NaN does no harm.
         shape: the coarse (z,) y, x, which divide the fine ones.
-        amounts: the channels that hold amounts.
+        amounts: per channel whether it is one; default: none is.
 
     Returns:
-        Target, float32, and known, bool, both [batch, class, *shape]; at full size what was given.
+        Target, float32, and known, bool, both [batch, channel, *shape]; at full size what was given.
     """
     import torch
 
@@ -45,8 +45,9 @@ def coarsen_target(
     pool: Any = getattr(torch.nn.functional, f"adaptive_avg_pool{len(size)}d")
     there = known.float()
     known_share = pool(there, size)
-    mean = pool(torch.where(known, target, 0).float(), size) / known_share.clamp(min=1e-6)
+    mean = pool(torch.where(known, target, 0).float(), size) / known_share.clamp_min(torch.finfo(torch.float32).tiny)
     coarse = ((mean >= 0.5) & (known_share > 0)).float()
-    for channel in amounts:
-        coarse[:, channel] = mean[:, channel]
+    if any(amounts):
+        chosen = torch.tensor(list(amounts), device=mean.device).view(1, -1, *[1] * len(size))
+        coarse = torch.where(chosen, mean, coarse)
     return coarse, known_share >= 0.5

@@ -23,7 +23,7 @@ class that was never seen would otherwise start so low that it could hardly be l
 def build_network(spec: ModelSettings) -> torch.nn.Module:
     """The network of `spec` with fresh weights, drawn from torch's global generator.
 
-    It maps float32 [batch, 1, (z,) y, x] to logits [batch, class, (z,) y, x] of the same size; with deep
+    It maps float32 [batch, 1, (z,) y, x] to logits [batch, channel, (z,) y, x] of the same size; with deep
     supervision, in training mode, to a tuple of them, finest first (see `Architecture`).
 
     Raises:
@@ -33,9 +33,9 @@ def build_network(spec: ModelSettings) -> torch.nn.Module:
     """
     require_module("torch", "train")
     require_module("monai", "train")
-    network = architecture(spec.network, spec.options).build(spec.dimensions, len(spec.classes))
+    network = architecture(spec.network, spec.options).build(spec.dimensions, len(spec.channels))
     if ":" in spec.network:
-        check_output(network, spec.network, len(spec.classes), spec.spatial_shape)
+        check_output(network, spec.network, len(spec.channels), spec.spatial_shape)
     return network
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -34,7 +35,7 @@ class Channel:
     weight: float = 1.0
 
 
-class TargetSettings(Settings):
+class TargetSettings(Settings, ABC):
     """What all targets have in common."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
@@ -54,9 +55,9 @@ class TargetSettings(Settings):
         return name
 
     @property
+    @abstractmethod
     def channels(self) -> tuple[Channel, ...]:
         """The outputs that it takes, in order."""
-        raise NotImplementedError
 
 
 class MaskSettings(TargetSettings):

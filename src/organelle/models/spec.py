@@ -11,6 +11,7 @@ from organelle.classes import class_named
 from organelle.errors import OrganelleError
 from organelle.geometry import Nm, Voxels
 from organelle.models.normalisation import Normalisation
+from organelle.models.outputs import AnyTarget, Channel, channels_of
 from organelle.models.registry import architecture, dimensions_of
 from organelle.settings import Settings
 
@@ -32,6 +33,9 @@ class ModelSettings(Settings):
     stride: Voxels = Field(default_factory=lambda given: _three_quarters(given["patch_shape"]))
     """Step of the patch grid in prediction; three quarters of the patch let the rims overlap."""
 
+    targets: tuple[AnyTarget, ...] = ()
+    """What else the network tells of a class than its mask: `[[model.targets]]` with `kind`, `class` and the
+    keys of that kind."""
     start_from: Path | None = None
     """Checkpoint whose weights training starts from, relative to the experiment's file: of the same network,
     for the same or other classes. Classes that it knows keep their last layer; all others start afresh."""
@@ -66,10 +70,15 @@ class ModelSettings(Settings):
     def _fits(self) -> Self:
         _check_stride(self.patch_shape, self.stride)
         try:
+            names = [channel.name for channel in self.channels]
             wanted = dimensions_of(self.network)
             network = architecture(self.network, self.options)
         except OrganelleError as error:
             raise ValueError(str(error)) from None
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(twice)}: more than one channel of this name")
+        if foreign := [t.class_name for t in self.targets if t.class_name not in self.classes]:
+            raise ValueError(f"targets of {', '.join(foreign)} need the class among `classes`, too")
         if wanted not in (None, self.dimensions):
             raise ValueError(
                 f"{self.network} is a {wanted}D network, but patch_shape {list(self.patch_shape)} "
@@ -78,6 +87,11 @@ class ModelSettings(Settings):
         if reason := network.refusal(self.spatial_shape):
             raise ValueError(f"{self.network} {reason}")
         return self
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What the network gives, in order: the masks of `classes`, then those of `targets`."""
+        return channels_of(self.classes, self.targets)
 
     @property
     def flat_axis(self) -> int | None:

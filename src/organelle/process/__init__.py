@@ -4,6 +4,7 @@
 take plain functions that read boxes.
 """
 
+from organelle.process.arrays import apply_recipe
 from organelle.process.grow import grow
 from organelle.process.objects import Cut, Objects, fill_holes, find_objects, grow_back
 from organelle.process.plan import ProcessPlan, ProcessTask, plan_process
@@ -19,6 +20,7 @@ __all__ = [
     "ProcessTask",
     "Processed",
     "Recipe",
+    "apply_recipe",
     "fill_holes",
     "find_objects",
     "grow",

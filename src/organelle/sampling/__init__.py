@@ -9,7 +9,7 @@ from organelle.sampling.look import Look, Tone, random_look
 from organelle.sampling.palette import Palette, build_palette
 from organelle.sampling.relations import infer
 from organelle.sampling.settings import SamplingSettings
-from organelle.sampling.statistics import class_frequencies, em_statistics, require_known_classes
+from organelle.sampling.statistics import class_frequencies, em_statistics, fingerprint, require_known_classes
 from organelle.sampling.stream import Batch, PatchStream
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "class_frequencies",
     "draw",
     "em_statistics",
+    "fingerprint",
     "infer",
     "load_crop",
     "load_crops",

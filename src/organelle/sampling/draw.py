@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -31,6 +32,8 @@ class Patch:
     codes: NDArray[Any]
     """Combination of classes per voxel, to be looked up in `labels`."""
     labels: Palette
+    ids: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
+    """Objects of the classes that the crop was loaded with ids of, 0 for none."""
 
     @property
     def target(self) -> NDArray[np.uint8]:
@@ -98,7 +101,7 @@ def draw(crop: TrainingCrop, spec: ModelSpec, centre: Voxels, manner: Manner | A
     how = Manner(affine=manner) if isinstance(manner, Affine) else manner or Manner()
     matrix = how.affine.in_voxels(spec.voxel_size_nm)
     z, y, x = (a + c for a, c in zip(crop.label_start, centre, strict=True))
-    stack = Stack(crop.em, crop.em_present, crop.labels.codes, crop.label_start)
+    stack = Stack(crop.em, crop.em_present, crop.labels.codes, crop.label_start, crop.ids)
     place = np.array((z, y, x), np.int64)
     if how.fault:
         stack, place = spoil(stack, place, matrix, how.bend, spec.patch_shape, how.fault)
@@ -140,8 +143,10 @@ def _moved(
         em = tones(spec.normalisation(grey), how.look.tone)
     if not imaged.all():
         em[~imaged] = 0
-    codes = seen(cut(stack.codes, box.shift([-a for a in stack.label_start]), OUTSIDE))
-    return Patch(em, imaged, codes, labels)
+    inner = box.shift([-a for a in stack.label_start])
+    codes = seen(cut(stack.codes, inner, OUTSIDE))
+    ids = {name: seen(cut(array, inner, 0)) for name, array in stack.ids.items()}
+    return Patch(em, imaged, codes, labels, ids)
 
 
 def _interpolated(
@@ -165,8 +170,12 @@ def _interpolated(
         gather_values(stack.em, stack.present, first, matrix, how.bend, em, imaged)
         em = tones(spec.normalisation(em), how.look.tone)
         em[~imaged] = 0
-    gather_labels(stack.codes, first - stack.label_start, matrix, how.bend, codes)
-    return Patch(em, imaged, codes, labels)
+    inner = first - stack.label_start
+    gather_labels(stack.codes, inner, matrix, how.bend, codes)
+    ids = {name: np.empty(spec.patch_shape, np.uint32) for name in stack.ids}
+    for name, found in ids.items():
+        gather_labels(stack.ids[name], inner, matrix, how.bend, found)
+    return Patch(em, imaged, codes, labels, ids)
 
 
 @lru_cache(maxsize=16)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ class Stack:
     codes: NDArray[Any]
     label_start: Voxels
     """Voxel of `em` at which `codes` begins."""
+    ids: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
+    """More labels, in the shape of `codes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,9 @@ def _cut_stack(stack: Stack, box: Box) -> Stack:
     present = stack.present
     if present.size or not Box((0, 0, 0), (z, y, x)).contains(box):
         present = cut(present if present.size else np.ones(stack.em.shape, bool), box, 0).copy()
-    codes = cut(stack.codes, box.shift([-a for a in stack.label_start]), 0)
-    return Stack(cut(stack.em, box, 0).copy(), present, codes.copy(), (0, 0, 0))
+    inner = box.shift([-a for a in stack.label_start])
+    ids = {name: cut(array, inner, 0).copy() for name, array in stack.ids.items()}
+    return Stack(cut(stack.em, box, 0).copy(), present, cut(stack.codes, inner, 0).copy(), (0, 0, 0), ids)
 
 
 def _displace(stack: Stack, here: Stack, box: Box, begin: int, fault: Fault) -> Stack:
@@ -122,7 +126,8 @@ def _displace(stack: Stack, here: Stack, box: Box, begin: int, fault: Fault) -> 
     later = tuple(
         slice(begin - box.start[axis], None) if axis == fault.axis else slice(None) for axis in range(3)
     )
-    for array, other in ((here.em, there.em), (here.codes, there.codes)):
+    labels = ((here.ids[name], there.ids[name]) for name in here.ids)
+    for array, other in ((here.em, there.em), (here.codes, there.codes), *labels):
         array[later] = other[later]
     if here.present.size:
         here.present[later] = there.present[later]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,17 @@ def require_known_classes(crops: Sequence[TrainingCrop]) -> None:
             f"{', '.join(classes)}: not one known voxel in the training crops {numbers}. Train on crops "
             "where they are annotated (csc get-counts lists them), or leave them out of the classes"
         )
+
+
+def fingerprint(crop: TrainingCrop) -> str:
+    """A hash of all that patches are drawn from: EM, presence, labels, ids."""
+    digest = hashlib.blake2b(digest_size=16)
+    labels = crop.labels
+    tables = (labels.codes, labels.present, labels.known)
+    for array in (crop.em, crop.em_present, *tables, *(crop.ids[name] for name in sorted(crop.ids))):
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _imaged_greys(crop: TrainingCrop) -> NDArray[Any]:

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,11 @@ from organelle.models import ModelSpec
 from organelle.sampling.crop import TrainingCrop
 from organelle.sampling.draw import Patch, draw, random_manner
 from organelle.sampling.settings import SamplingSettings
+from organelle.sampling.targets import TargetInput, fill_targets, targets_of
 from organelle.sampling.where import Places
+
+if TYPE_CHECKING:
+    import torch
 
 AHEAD = 2
 """Batches that each worker may be ahead of the training step."""
@@ -29,12 +34,76 @@ class Batch:
     step: int
     em: NDArray[np.float32]
     """Shape [patch, 1, (z,) y, x], normalised."""
-    target: NDArray[np.uint8]
-    """Shape [patch, class, (z,) y, x]: 1 present, 0 absent or unknown."""
-    known: NDArray[np.bool_]
-    """Shape of `target`: False where it is unknown and must not count."""
+    codes: tuple[NDArray[Any], ...]
+    """Per patch its labels as combinations, flat; see `Palette`."""
+    words: tuple[NDArray[np.uint64], ...]
+    """Per patch what its combinations mean."""
+    values: NDArray[np.float32]
+    """Shape [patch, channel, (z,) y, x]: truth of the targets beside the masks."""
+    values_known: NDArray[np.bool_]
+    """Shape of `values`: where they count."""
+    classes: int
+    """Masks, which come before the other targets."""
     crops: tuple[int, ...]
     """The crop that each patch comes from."""
+
+    @cached_property
+    def target(self) -> NDArray[Any]:
+        """Shape [patch, channel, (z,) y, x]: 1 present, 0 absent or unknown; float32 with `values`."""
+        return self._expanded[0]
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Shape of `target`: False where it is unknown and must not count."""
+        return self._expanded[1]
+
+    @cached_property
+    def _expanded(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        from organelle.sampling.kernels import expand
+
+        shape = (len(self.codes), self.classes, *self.em.shape[2:])
+        target, known = np.empty(shape, np.uint8), np.empty(shape, bool)
+        for codes, words, there, sure in zip(self.codes, self.words, target, known, strict=True):
+            flat = (self.classes, codes.size)
+            expand(codes, words, there.reshape(flat), sure.reshape(flat).view(np.uint8))
+        if not self.values.shape[1]:
+            return target, known
+        return np.concatenate([target, self.values], axis=1), np.concatenate(
+            [known, self.values_known], axis=1
+        )
+
+    def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """`target` and `known` on a device; a GPU gets the codes and looks up what they mean itself."""
+        import torch
+
+        if device.type == "cpu":
+            return torch.from_numpy(self.target), torch.from_numpy(self.known)
+        parts = [_looked_up(c, w, self.classes, device) for c, w in zip(self.codes, self.words, strict=True)]
+        shape = (len(parts), self.classes, *self.em.shape[2:])
+        target, known = (torch.stack([part[i] for part in parts]).reshape(shape) for i in range(2))
+        if not self.values.shape[1]:
+            return target, known
+        values, sure = (torch.from_numpy(a).to(device) for a in (self.values, self.values_known))
+        return torch.cat([target.float(), values], 1), torch.cat([known, sure], 1)
+
+    def parts(self, count: int) -> list[Batch]:
+        """The batch cut into at most `count` batches of about as many patches."""
+        if count == 1:
+            return [self]
+        cuts = [c for c in np.array_split(np.arange(len(self.codes)), count) if c.size]
+        return [self._some(int(c[0]), int(c[-1]) + 1) for c in cuts]
+
+    def _some(self, start: int, stop: int) -> Batch:
+        return Batch(
+            self.step,
+            self.em[start:stop],
+            self.codes[start:stop],
+            self.words[start:stop],
+            self.values[start:stop],
+            self.values_known[start:stop],
+            self.classes,
+            self.crops[start:stop],
+        )
 
 
 class PatchStream:
@@ -42,13 +111,19 @@ class PatchStream:
 
     Args:
         crops: at least one, loaded for `spec`.
-        spec: what the network sees.
+        spec: what the network sees, and tells.
         settings: how patches are drawn.
         seed: of the whole run.
+        share: which patches of each batch to draw; default: all `settings.batch_size`.
     """
 
     def __init__(
-        self, crops: Sequence[TrainingCrop], spec: ModelSpec, settings: SamplingSettings, seed: int
+        self,
+        crops: Sequence[TrainingCrop],
+        spec: ModelSpec,
+        settings: SamplingSettings,
+        seed: int,
+        share: range | None = None,
     ) -> None:
         if not crops:
             raise SettingsError("no crops to draw patches from; name some, or check the data split")
@@ -57,22 +132,29 @@ class PatchStream:
         self.spec = spec
         self.settings = settings
         self.seed = seed
+        self.share = range(settings.batch_size) if share is None else share
         self._places = Places(crops, settings)
+        self._targets = targets_of(spec.targets)
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step, counted from 0."""
-        count, classes, flat = self.settings.batch_size, len(self.spec.classes), self.spec.flat_axis
+        count, flat = len(self.share), self.spec.flat_axis
+        extra = len(self.spec.channels) - len(self.spec.classes)
         em = np.empty((count, 1, *self.spec.patch_shape), np.float32)
-        target = np.empty((count, classes, *self.spec.patch_shape), np.uint8)
-        known = np.empty(target.shape, bool)
-        crops = []
-        for index in range(count):
+        values = np.empty((count, extra, *self.spec.patch_shape), np.float32)
+        sure = np.empty(values.shape, bool)
+        patches, crops = [], []
+        for place, index in enumerate(self.share):
             crop, patch = self.patch(step, index)
-            em[index, 0] = patch.em
-            patch.expand_into(target[index], known[index])
+            em[place, 0] = patch.em
+            patches.append(patch)
             crops.append(crop.crop.id)
-        seen = [_squeeze(array, flat) for array in (em, target, known)]
-        return Batch(step, seen[0], seen[1], seen[2], tuple(crops))
+            if self._targets:
+                fill_targets(self._targets, self._truths(patch), values[place], sure[place])
+        seen = [_squeeze(array, flat) for array in (em, values, sure)]
+        codes = tuple(patch.codes.ravel() for patch in patches)
+        words = tuple(patch.labels.words for patch in patches)
+        return Batch(step, seen[0], codes, words, seen[1], seen[2], len(self.spec.classes), tuple(crops))
 
     def patch(self, step: int, index: int) -> tuple[TrainingCrop, Patch]:
         """One patch of a step, and the crop that it comes from."""
@@ -82,20 +164,39 @@ class PatchStream:
         crop, centre = self._places.draw(rng, reach)
         return crop, draw(crop, self.spec, centre, manner)
 
-    def iterate(self, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+    def ready(self, step: int) -> Batch:
+        """The batch of a step with its targets worked out, for networks on a CPU."""
+        batch = self[step]
+        batch.target  # noqa: B018  worked out once, here and not by whoever trains
+        return batch
+
+    def _truths(self, patch: Patch) -> dict[str, TargetInput]:
+        """What the targets need of a patch."""
+        size, found = self.spec.voxel_size_nm, {}
+        for name in dict.fromkeys(target.class_name for target in self._targets):
+            index = self.spec.classes.index(name)
+            present, known = (
+                table[:, index][patch.codes] for table in (patch.labels.present, patch.labels.known)
+            )
+            found[name] = TargetInput(present & known, known, size, patch.ids.get(name))
+        return found
+
+    def iterate(self, start: int = 0, stop: int | None = None, *, expanded: bool = True) -> Iterator[Batch]:
         """The batches from step `start` up to, not including, `stop` (None: for ever), drawn ahead.
 
-        Threads of `settings.workers` draw; close the iterator, or exhaust it, to end them.
+        With `expanded` their targets are worked out ahead, too; GPUs do that faster themselves. Threads of
+        `settings.workers` draw; close the iterator, or exhaust it, to end them.
         """
+        make = self.ready if expanded else self.__getitem__
         steps = iter(range(start, stop) if stop is not None else _count(start))
         if not self.settings.workers:
-            yield from map(self.__getitem__, steps)
+            yield from map(make, steps)
             return
         pool = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="patches")
         waiting: deque[Future[Batch]] = deque()
         try:
             for step in steps:
-                waiting.append(pool.submit(self.__getitem__, step))
+                waiting.append(pool.submit(make, step))
                 if len(waiting) >= AHEAD * self.settings.workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -108,6 +209,19 @@ def _count(start: int) -> Iterator[int]:
     while True:
         yield start
         start += 1
+
+
+def _looked_up(
+    codes: NDArray[Any], words: NDArray[np.uint64], classes: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Presence and knowledge, [class, voxel], of flat codes."""
+    import torch
+
+    bits = np.arange(2 * classes)
+    table = (words[:, bits // 64] >> (bits % 64).astype(np.uint64) & np.uint64(1)).astype(np.uint8)
+    here = torch.from_numpy(np.ascontiguousarray(table.T)).to(device)
+    places = torch.from_numpy(codes.astype(np.int32) if codes.dtype != np.uint8 else codes).to(device).int()
+    return here[0::2][:, places], here[1::2][:, places].bool()
 
 
 def _squeeze(array: NDArray[Any], flat_axis: int | None) -> NDArray[Any]:

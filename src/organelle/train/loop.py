@@ -11,36 +11,38 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from organelle.catalog import Crop
-from organelle.errors import CheckpointError, FileMissing
-from organelle.files import write_json
+from organelle.errors import CheckpointError, FileMissing, TrainingError
+from organelle.files import whole, write_json
 from organelle.models import (
     Checkpoint,
     ModelSettings,
     ModelSpec,
-    build_network,
     current_versions,
     load_checkpoint,
-    load_weights,
     save_checkpoint,
     transfer_weights,
 )
+from organelle.process import ProcessSettings
 from organelle.progress import track
 from organelle.sampling import (
+    Batch,
     CropCache,
     PatchStream,
     SamplingSettings,
-    TrainingCrop,
     class_frequencies,
     em_statistics,
+    fingerprint,
     load_crops,
     require_known_classes,
 )
 from organelle.stores import Place
-from organelle.train.held_out import HeldOut, Validation, hold_out, validate
+from organelle.train.held_out import HeldOut, classes_with_ids, hold_out, instance_classes
+from organelle.train.judging import Judge, Worst, has_stopped
 from organelle.train.learner import Learner, choose_precision, learning_rate
+from organelle.train.ranks import joined
 from organelle.train.record import RunFolder, open_run
 from organelle.train.settings import TrainSettings
 
@@ -54,7 +56,7 @@ class TrainReport:
         checkpoint: the state to predict with.
         steps: how many were done.
         resumed_at: the step at which this call took the run up; 0 for a new run.
-        best: mean IoU of that state on the held-out crops; None when nothing could judge it.
+        best: overall score of that state on the held-out crops; None when nothing could judge it.
         notes: what else should be known, a line each.
     """
 
@@ -75,49 +77,64 @@ def train(
     validate_crops: Sequence[Crop] = (),
     sampling: SamplingSettings | None = None,
     settings: TrainSettings | None = None,
+    recipes: ProcessSettings | None = None,
     cache: CropCache | None = None,
     overwrite: bool = False,
 ) -> TrainReport:
     """Train a network, or go on with a run that was interrupted; a finished run is left as it is.
 
-    A run that goes on ends, on the CPU, with the same tensors as one that was never disturbed.
+    A run that goes on ends, on the CPU, with the same tensors as one that was never disturbed. Started by
+    `torchrun`, all processes train one network; each draws its share of every batch, the first one writes.
 
     Args:
         model: the section `[model]`.
-        data: folder of EM and labels.
+        data: folder or address of EM and labels.
         run: folder of the run (see `organelle.train.record`).
         train_crops: what to learn from.
-        validate_crops: held out; the checkpoint with the best mean IoU on them is the one to predict with.
+        validate_crops: held out; the checkpoint that the metric scores best on them is the one to predict
+            with.
         sampling: the section `[sampling]`.
         settings: the section `[train]`.
+        recipes: the section `[process]`, by which held-out crops become objects.
         cache: where crops are kept between runs; without one they fill memory.
         overwrite: begin anew where a run stands.
 
     Raises:
         OutputExists: another run stands there.
-        SettingsError: no crops, or a class without one known voxel.
+        SettingsError: no crops, a class without one known voxel, or more ranks than patches.
         EMMissing: a crop without EM.
+        CheckpointError: the data have changed since the run began, or `start_from` does not fit.
+        TrainingError: the loss is no number any more; the last saved state stays.
     """
     sampling, settings = sampling or SamplingSettings(), settings or TrainSettings()
-    if overwrite and (Path(run) / "run.json").is_file():  # never anything but a training run
-        shutil.rmtree(run)
-    folder = open_run(run, _record(model, sampling, settings, train_crops, validate_crops))
-    with closing(folder):
-        finished = _finished(folder, settings)
-        if finished:
-            return finished
-        start = _start(model, folder)
-        crops = load_crops(data, train_crops, model, sampling, cache=cache)
-        require_known_classes(crops)
-        spec = model.with_normalisation(em_statistics(crops))
-        places = _held_out(data, validate_crops, spec, sampling, settings, cache)
-        learner = Learner(spec, settings, class_frequencies(crops), folder.record["precision"])
-        begun = _take_up(learner, folder)
-        if start:
-            _take_over(learner, start, folder)
-        _learn(learner, crops, places, sampling, folder)
-        notes = tuple(dict.fromkeys(cache.notes)) if cache else ()
-        return TrainReport(folder.path, folder.best, learner.step, begun, _judged(learner.best), notes)
+    record = _record(model, sampling, settings, recipes, train_crops, validate_crops)
+    with joined() as ranks:
+        share = ranks.share(sampling.batch_size)
+        with ranks.first_alone():
+            if overwrite and ranks.is_first and (Path(run) / "run.json").is_file():  # never anything else
+                shutil.rmtree(run)
+            folder = open_run(run, record, writes=ranks.is_first)
+        with closing(folder):
+            finished = _finished(folder, settings)
+            if finished:
+                return finished
+            start = _start(model, folder)
+            wanted = classes_with_ids(model)
+            with ranks.first_alone():
+                crops = load_crops(data, train_crops, model, sampling, ids_of=wanted, cache=cache)
+            require_known_classes(crops)
+            spec = model.with_normalisation(em_statistics(crops))
+            frequencies = class_frequencies(crops)
+            judge = Judge(_held_out(data, validate_crops, spec, sampling, settings, cache), recipes, folder)
+            if ranks.is_first:
+                folder.require_same_data({crop.crop.name: fingerprint(crop) for crop in crops})
+            learner = Learner(spec, settings, frequencies, folder.record["precision"], ranks)
+            begun = _take_up(learner, folder)
+            if start:
+                _take_over(learner, start, folder)
+            _learn(learner, PatchStream(crops, spec, sampling, settings.seed, share), judge, folder)
+            notes = tuple(dict.fromkeys(cache.notes)) if cache else ()
+            return TrainReport(folder.path, folder.best, learner.step, begun, _judged(learner.best), notes)
 
 
 def best_checkpoint(run: Path | str) -> Path:
@@ -132,49 +149,42 @@ def best_checkpoint(run: Path | str) -> Path:
     return path
 
 
-def _learn(
-    learner: Learner,
-    crops: Sequence[TrainingCrop],
-    places: Sequence[HeldOut],
-    sampling: SamplingSettings,
-    folder: RunFolder,
-) -> None:
+def _learn(learner: Learner, stream: PatchStream, judge: Judge, folder: RunFolder) -> None:
     """The loop: a batch, a step, and from time to time a look at the held-out crops and a saved state."""
-    settings = learner.settings
-    stream = PatchStream(crops, learner.spec, sampling, settings.seed)
+    settings, first = learner.settings, learner.ranks.is_first
     left = range(learner.step, settings.steps)
-    batches = stream.iterate(learner.step, settings.steps)
+    batches = stream.iterate(learner.step, settings.steps, expanded=learner.device.type == "cpu")
+    worst = Worst(stream)
     for batch in track(batches, f"training {folder.path.name}", total=len(left)):
         rate = learning_rate(settings, learner.step)
-        loss = learner.learn(batch)
+        loss = _step(learner, batch, folder)
+        worst.note(batch.step, loss)
         folder.add_step(learner.step, loss, rate)
         last = learner.step == settings.steps
         if last or learner.step % settings.validate_every == 0:
-            _judge(learner, places, folder)
-        if last or learner.step % settings.checkpoint_every == 0:
+            judge(learner, worst)
+        over = last or has_stopped(settings, learner.waited)
+        if first and (over or learner.step % settings.checkpoint_every == 0):
             save_checkpoint(folder.last, learner.checkpoint(), overwrite=True)
+        if over:
+            break
+    learner.ranks.wait()
 
 
-def _judge(learner: Learner, places: Sequence[HeldOut], folder: RunFolder) -> None:
-    """Validate, and keep the state if it is the best so far, or if nothing can tell."""
-    found = _validate(learner, places)
-    if places:
-        folder.add_validation(learner.step, found.mean, found.per_class)
-        for name, picture in found.pictures.items():
-            folder.add_picture(learner.step, name, picture)
-    if math.isnan(found.mean) or found.mean > learner.best:
-        learner.best = found.mean if not math.isnan(found.mean) else learner.best
-        save_checkpoint(folder.best, learner.checkpoint(), overwrite=True)
-
-
-def _validate(learner: Learner, places: Sequence[HeldOut]) -> Validation:
-    """Judge the averaged weights, in a network of their own so that training does not notice."""
-    if not places:
-        return Validation({}, {})
-    with torch.random.fork_rng():
-        network = build_network(learner.spec)
-    load_weights(network, learner.averaged, f"averaged weights at step {learner.step}")
-    return validate(network, places, learner.spec, device=str(learner.device))
+def _step(learner: Learner, batch: Batch, folder: RunFolder) -> float:
+    """One step; an error names the batch, and leaves it to be looked at."""
+    try:
+        return learner.learn(batch)
+    except TrainingError as error:
+        kept = folder.path / f"failed-step-{learner.step + 1}-rank-{learner.ranks.rank}.npz"
+        with whole(kept, overwrite=True) as part, part.open("wb") as stream:
+            np.savez_compressed(stream, em=batch.em, target=batch.target, known=batch.known)
+        crops = ", ".join(f"crop{number}" for number in dict.fromkeys(batch.crops))
+        raise TrainingError(
+            f"{folder.path}: step {learner.step + 1} cannot be made: {error}. Its patches are of {crops} and "
+            f"lie in {kept.name}. The last saved state stands; usually a lower learning_rate, a lower "
+            'clip_gradient, or precision = "float32" in [train] helps'
+        ) from error
 
 
 def _held_out(
@@ -187,7 +197,8 @@ def _held_out(
 ) -> list[HeldOut]:
     if not crops:
         return []
-    loaded = load_crops(data, crops, spec, sampling, cache=cache)
+    plain = sampling.without_augmentation()
+    loaded = load_crops(data, crops, spec, plain, ids_of=instance_classes(spec), cache=cache)
     return [hold_out(data, crop, spec, settings.validate_megavoxels * 1e6) for crop in loaded]
 
 
@@ -196,7 +207,7 @@ def _finished(folder: RunFolder, settings: TrainSettings) -> TrainReport | None:
     if not (folder.last.is_file() and folder.best.is_file()):
         return None
     last = load_checkpoint(folder.last)
-    if last.step < settings.steps:
+    if last.step < settings.steps and not has_stopped(settings, int(last.state.get("waited", 0))):
         return None
     return TrainReport(folder.path, folder.best, last.step, last.step, _judged(float(last.state["best"])))
 
@@ -237,6 +248,7 @@ def _record(
     model: ModelSettings,
     sampling: SamplingSettings,
     settings: TrainSettings,
+    recipes: ProcessSettings | None,
     train_crops: Sequence[Crop],
     validate_crops: Sequence[Crop],
 ) -> dict[str, Any]:
@@ -244,6 +256,7 @@ def _record(
     record = {
         "model": model.model_dump(mode="json"),
         "sampling": sampling.model_dump(mode="json", exclude={"workers"}),
+        "process": (recipes or ProcessSettings()).model_dump(mode="json", exclude_unset=True),
         "train": settings.model_dump(mode="json", exclude={"checkpoint_every"}),
         "train_crops": [crop.id for crop in train_crops],
         "validate_crops": [crop.id for crop in validate_crops],

@@ -97,6 +97,9 @@ class TrainSettings(Settings):
     It averages away the noise of small batches. Early steps use a shorter memory.
     """
 
+    accumulate: int = Field(default=1, ge=1)
+    """Parts into which a step's patches are cut to fit into memory; their gradients are averaged."""
+
     clip_gradient: float = Field(default=5.0, gt=0)
     """Norm to which gradients are clipped: one odd patch cannot throw the network off."""
 
@@ -111,6 +114,12 @@ class TrainSettings(Settings):
 
     validate_every: int = Field(default=250, ge=1)
     """Steps between validations on the held-out crops; the last step always validates."""
+
+    patience: int = Field(default=0, ge=0)
+    """Training ends after so many validations in a row without a better one; 0 goes on to the last step."""
+
+    keep_best: int = Field(default=1, ge=1)
+    """How many of the best states are kept, in `best/`; the very best is always `best.ckpt`."""
 
     checkpoint_every: int = Field(default=100, ge=1)
     """Steps between saved states: what a killed run loses at most."""
