@@ -95,12 +95,12 @@ def test_at_full_size_nothing_changes() -> None:
 
 
 def test_a_coarse_amount_is_the_mean_of_what_is_known_of_it() -> None:
-    target = torch.tensor([[[[0.2, 0.4], [-0.6, 5.0]]], [[[1.0, 1.0], [1.0, 0.0]]]]).transpose(0, 1)
+    target = torch.tensor([[[[0.2, 0.4], [0.9, 5.0]]], [[[1.0, 1.0], [1.0, 0.0]]]]).transpose(0, 1)
     known = torch.tensor([[[[1, 1], [1, 0]]], [[[1, 1], [1, 1]]]]).transpose(0, 1) > 0
-    coarse, there = coarsen_target(target, known, (1, 1), amounts=[0])
-    torch.testing.assert_close(coarse.flatten(), torch.tensor([0.0, 1.0]))
+    coarse, there = coarsen_target(target, known, (1, 1), amounts=[True, False])
+    torch.testing.assert_close(coarse.flatten(), torch.tensor([0.5, 1.0]))
     assert there.all()
     nothing = torch.full_like(target, torch.nan)
-    coarse, there = coarsen_target(nothing, torch.zeros_like(known), (1, 1), amounts=[0])
+    coarse, there = coarsen_target(nothing, torch.zeros_like(known), (1, 1), amounts=[True, False])
     assert (coarse == 0).all()
     assert not there.any()
