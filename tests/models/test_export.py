@@ -208,6 +208,20 @@ def test_what_the_specification_does_not_allow_is_refused(checkpoint: Path, tmp_
     assert not list(tmp_path.iterdir())
 
 
+def test_of_a_network_that_tells_more_than_masks_the_package_gives_the_masks(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    spec = spec_of(targets=[{"kind": "distance", "class": "mito"}])
+    path = save_checkpoint(tmp_path / "a.ckpt", Checkpoint(spec, 1, build_network(spec).state_dict()))
+    package = export_bioimageio(path, tmp_path / "a.zip")
+    assert package.formats == ("onnx",)
+    model = described(package.path)
+    assert model["outputs"][0]["axes"][1]["channel_names"] == ["mito", "er"]
+    with zipfile.ZipFile(package.path) as archive:
+        assert np.load(archive.open("test_output.npy")).shape == (1, 2, 24, 16)
+    channels = model["config"]["organelle"]["channels"]
+    assert [channel["name"] for channel in channels] == ["mito", "er", "mito/distance"]
+
+
 def typed(*words: str | Path) -> Any:
     return CliRunner().invoke(app, ["export", *map(str, words)])
 

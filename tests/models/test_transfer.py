@@ -134,3 +134,14 @@ def test_a_body_of_another_depth_is_refused_though_some_layers_agree() -> None:
     shallow = spec_of("segresnet_2d", "mito", options={"features": 8, "blocks_down": [1, 1, 1, 1]})
     with pytest.raises(CheckpointError, match=r"blocks_down is \(1, 1, 1, 1\) there.*is not there"):
         transfer_weights(trained(shallow), build_network(spec), spec)
+
+
+def test_what_is_told_beside_the_masks_is_taken_by_name_too() -> None:
+    distance = {"kind": "distance", "class": "mito"}
+    old = spec_of("unet_2d", "mito", targets=[distance])
+    new = spec_of("unet_2d", "er", "mito", targets=[{"kind": "centre", "class": "er"}, distance])
+    checkpoint, network = trained(old), build_network(new)
+    found = transfer_weights(checkpoint, network, new)
+    assert (found.classes, found.new_classes) == (("mito", "mito/distance"), ("er", "er/centre"))
+    weights = network.state_dict()["final_conv.weight"]
+    assert torch.equal(weights[[1, 3]], checkpoint.model["final_conv.weight"])

@@ -21,7 +21,7 @@ from organelle.errors import CheckpointError, SettingsError, require_module
 from organelle.files import refuse_existing, whole
 from organelle.models.checkpoint import Checkpoint, load_checkpoint
 from organelle.models.em_like import em_like
-from organelle.models.onnx_export import OPSET, export_onnx, inference_network, provenance
+from organelle.models.onnx_export import OPSET, inference_network, provenance, write_compared
 from organelle.models.package_texts import cover_picture, environment, readme, tags
 from organelle.models.registry import architecture
 from organelle.models.spec import ModelSpec
@@ -72,6 +72,7 @@ def export_bioimageio(
 
     It holds rdf.yaml, ONNX weights, torch weights where a library makes the network from its name, a test
     input of grey values and the probabilities that belong to it, a cover picture and a page of explanation.
+    Of a network that tells more than masks (`targets`) it gives the masks, and has ONNX weights alone.
     Axes have voxel size and nanometres; the normalisation is preprocessing, the sigmoid postprocessing.
     The time that it states is that of the checkpoint file.
 
@@ -99,23 +100,36 @@ def export_bioimageio(
     _check_given(name, licence)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        compared = export_onnx(checkpoint, folder / "weights.onnx", seed=seed)
-        weights = _write_parts(loaded, folder, np.random.default_rng(seed))
+        network, notes = _masks_of(loaded), provenance(loaded, checkpoint)
+        rng = np.random.default_rng(seed)
+        compared = write_compared(network, loaded.spec, folder / "weights.onnx", notes, rng)
+        weights = _write_parts(loaded, network, folder, rng)
         grey_type = str(np.load(folder / "test_input.npy").dtype)
         record = _record(loaded.spec, grey_type, weights, name, authors, licence)
         record["timestamp"] = datetime.fromtimestamp(Path(checkpoint).stat().st_mtime, UTC).isoformat()
-        record["config"] |= {"organelle": provenance(loaded, checkpoint)}
+        record["config"] |= {"organelle": notes}
         with whole(output, overwrite=overwrite) as part:
             told = _save(record, folder, part)
     return PackageExport(Path(output), tuple(weights), compared.largest_difference, compared.allowed, told)
 
 
-def _write_parts(checkpoint: Checkpoint, folder: Path, rng: np.random.Generator) -> dict[str, Any]:
+def _masks_of(checkpoint: Checkpoint) -> torch.nn.Module:
+    """The network as it predicts, without channels that a sigmoid does not make probabilities of classes."""
+    network = inference_network(checkpoint)
+    if not checkpoint.spec.targets:
+        return network
+    from organelle.models.masks_only import MasksOnly
+
+    return MasksOnly(network, len(checkpoint.spec.classes)).eval()
+
+
+def _write_parts(
+    checkpoint: Checkpoint, network: torch.nn.Module, folder: Path, rng: np.random.Generator
+) -> dict[str, Any]:
     """All files but rdf.yaml; returns the description of the weights."""
     import torch
 
     spec = checkpoint.spec
-    network = inference_network(checkpoint)
     grey = em_like(spec.spatial_shape, spec.normalisation, rng)[None, None]
     with torch.inference_mode():
         logits = network(torch.from_numpy(spec.normalisation(grey)))
@@ -137,7 +151,7 @@ def _torch_weights(network: torch.nn.Module, checkpoint: Checkpoint, folder: Pat
 
     spec = checkpoint.spec
     call = architecture(spec.network, spec.options).library_call(spec.dimensions, len(spec.classes))
-    if call is None:
+    if call is None or spec.targets:
         return None
     torch.save(network.state_dict(), folder / "weights.pt")
     (folder / "environment.yaml").write_text(environment(checkpoint))

@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,8 @@ def export_onnx(
 
     The file maps `em`, float32 [batch, 1, (z,) y, x], grey values already normalised, to `logits`, float32
     [batch, class, (z,) y, x]. The batch is free, the patch is that of the spec. The averaged weights are
-    taken. The metadata tells where it comes from: `organelle.spec` (JSON), `organelle.checkpoint` (SHA-256),
-    `organelle.step` and `organelle.versions` (JSON).
+    taken. The metadata tells what it is and where it comes from: `organelle.spec` and `organelle.channels`
+    (JSON), `organelle.checkpoint` (SHA-256), `organelle.step` and `organelle.versions` (JSON).
 
     Args:
         checkpoint: as training wrote it.
@@ -71,16 +71,25 @@ def export_onnx(
     refuse_existing(output, overwrite=overwrite)
     loaded = load_checkpoint(checkpoint)
     network = inference_network(loaded)
+    notes = provenance(loaded, checkpoint)
     with whole(output, overwrite=overwrite) as part:
-        _write(network, loaded.spec, part)
-        _note(part, provenance(loaded, checkpoint))
-        difference, allowed = _compare(network, loaded.spec, part, np.random.default_rng(seed))
-        if not difference <= allowed:
-            raise CheckpointError(
-                f"{checkpoint}: in onnxruntime logits differ by up to {difference:.3g} from torch's, more "
-                f"than the {allowed:.3g} that rounding explains; nothing was written. Use the checkpoint"
-            )
-    return OnnxExport(Path(output), difference, allowed)
+        written = write_compared(network, loaded.spec, part, notes, np.random.default_rng(seed))
+    return OnnxExport(Path(output), written.largest_difference, written.allowed)
+
+
+def write_compared(
+    network: torch.nn.Module, spec: ModelSpec, path: Path, notes: dict[str, Any], rng: np.random.Generator
+) -> OnnxExport:
+    """Write `network`, in evaluation mode, with `notes` as metadata, and compare it with torch."""
+    _write(network, spec, path)
+    _note(path, notes)
+    difference, allowed = _compare(network, spec, path, rng)
+    if not difference <= allowed:
+        raise CheckpointError(
+            f"{spec.network}: in onnxruntime logits differ by up to {difference:.3g} from torch's, more than "
+            f"the {allowed:.3g} that rounding explains; nothing was written. Use the checkpoint"
+        )
+    return OnnxExport(path, difference, allowed)
 
 
 def inference_network(checkpoint: Checkpoint) -> torch.nn.Module:
@@ -99,6 +108,7 @@ def provenance(checkpoint: Checkpoint, path: Path | str) -> dict[str, Any]:
     """What an exported file says about where it comes from, as plain JSON values."""
     return {
         "spec": checkpoint.spec.model_dump(mode="json"),
+        "channels": [asdict(channel) for channel in checkpoint.spec.channels],
         "checkpoint": checkpoint_hash(path),
         "step": checkpoint.step,
         "versions": dict(checkpoint.versions),

@@ -30,7 +30,7 @@ class Transfer:
         by_class: tensors of which the rows of `classes` were taken.
         left: tensors of the checkpoint that the network has no place for.
         new: tensors that stay as they were.
-        classes: those that both know.
+        classes: those that both know; targets beside the masks are named as channels, `mito/distance`.
         new_classes: those that the checkpoint does not know; their rows stay as they were.
     """
 
@@ -67,9 +67,10 @@ def transfer_weights(checkpoint: Checkpoint, network: torch.nn.Module, spec: Mod
     _require_same_network(checkpoint, spec, here, there, axes, copied)
     for name in copied:
         here[name].copy_(there[name])
-    known = [name for name in spec.classes if name in checkpoint.spec.classes]
+    wanted, offered = _names(spec), _names(checkpoint.spec)
+    known = tuple(name for name in wanted if name in offered)
     for name in of_classes:
-        _copy_rows(here[name], there[name], axes[name], spec.classes, checkpoint.spec.classes)
+        _copy_rows(here[name], there[name], axes[name], wanted, offered)
     taken = {*copied, *of_classes}
     return Transfer(
         step=checkpoint.step,
@@ -77,9 +78,13 @@ def transfer_weights(checkpoint: Checkpoint, network: torch.nn.Module, spec: Mod
         by_class=tuple(of_classes),
         left=tuple(name for name in there if name not in taken),
         new=tuple(name for name in here if name not in taken),
-        classes=tuple(known),
-        new_classes=tuple(name for name in spec.classes if name not in known),
+        classes=known,
+        new_classes=tuple(name for name in wanted if name not in known),
     )
+
+
+def _names(spec: ModelSettings) -> tuple[str, ...]:
+    return tuple(channel.name for channel in spec.channels)
 
 
 def _class_axes(spec: ModelSettings, here: Tensors) -> dict[str, int]:
@@ -88,7 +93,7 @@ def _class_axes(spec: ModelSettings, here: Tensors) -> dict[str, int]:
 
     kind = architecture(spec.network, spec.options)
     with torch.random.fork_rng(devices=[]):
-        wider = kind.build(spec.dimensions, len(spec.classes) + 1).state_dict()
+        wider = kind.build(spec.dimensions, len(spec.channels) + 1).state_dict()
     axes = {}
     for name, tensor in here.items():
         pairs = enumerate(zip(tensor.shape, wider[name].shape, strict=True))
@@ -101,7 +106,7 @@ def _class_axes(spec: ModelSettings, here: Tensors) -> dict[str, int]:
 def _fits_rows(there: torch.Tensor, axis: int, spec: ModelSettings, here: torch.Tensor) -> bool:
     """Whether `there` has a row per class of `spec`, each of the shape that rows have in `here`."""
     wanted = list(here.shape)
-    wanted[axis] = len(spec.classes)
+    wanted[axis] = len(spec.channels)
     return list(there.shape) == wanted
 
 
