@@ -35,7 +35,7 @@ def coarsen_target(
         amounts: per channel whether it is one; default: none is.
 
     Returns:
-        Target, float32, and known, bool, both [batch, channel, *shape]; at full size what was given.
+        Target, float32, and known, bool, both [batch, channel] and `shape`; at full size what was given.
     """
     import torch
 
@@ -45,7 +45,8 @@ def coarsen_target(
     pool: Any = getattr(torch.nn.functional, f"adaptive_avg_pool{len(size)}d")
     there = known.float()
     known_share = pool(there, size)
-    mean = pool(torch.where(known, target, 0).float(), size) / known_share.clamp_min(torch.finfo(torch.float32).tiny)
+    least = torch.finfo(torch.float32).tiny  # where nothing is known 0 / least is 0, not NaN
+    mean = pool(torch.where(known, target, 0).float(), size) / known_share.clamp_min(least)
     coarse = ((mean >= 0.5) & (known_share > 0)).float()
     if any(amounts):
         chosen = torch.tensor(list(amounts), device=mean.device).view(1, -1, *[1] * len(size))
