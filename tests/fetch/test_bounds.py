@@ -55,5 +55,5 @@ def test_the_command_prints_what_it_assumed() -> None:
     said = CliRunner().invoke(app, ["fetch-data", "--crops", "247", "--dry-run", "--offline"])
     assert said.exit_code == 0
     assert "at most 10.58 GB of EM" in said.output
-    assert "chunks of 128x128x128 voxels" in said.output
+    assert "chunks of 128 x 128 x 128 voxels" in said.output
     assert isinstance(CliRunner().invoke(app, ["fetch-data", "--offline"]).exception, SettingsError)
