@@ -111,6 +111,10 @@ def test_ids_are_exact_even_beyond_32_bits(crop: Crop, tmp_path: Path) -> None:
     assert len({b for _, b in pairs}) == 4
 
 
+def test_ids_of_a_class_that_is_not_annotated_are_none(crop: Crop, tmp_path: Path) -> None:
+    assert not load(tmp_path, crop, None, ids_of=("nuc",)).ids["nuc"].any()
+
+
 def test_room_is_made_by_what_was_used_longest_ago_and_this_run_keeps_its_own(
     crop: Crop, tmp_path: Path
 ) -> None:

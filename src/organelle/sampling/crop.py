@@ -225,6 +225,8 @@ def _layers(
 
 def _read_ids(data: Place | str, crop: Crop, name: str, grid: Grid) -> NDArray[np.uint32]:
     """Ids of objects on `grid`, 0 where there is none or nothing is known; large ones are numbered anew."""
+    if name not in crop.classes and not label_path(data, crop, name).is_dir():
+        return np.zeros(grid.shape, np.uint32)
     image, level = _open_labels(data, crop, name, grid)
     labels = level.read()
     labels[~read_encoding(image, level, name).present(labels)] = 0
