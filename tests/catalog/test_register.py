@@ -148,8 +148,8 @@ def test_links_name_addresses_and_a_volume_in_place_wins(tmp_path: Path) -> None
     link = em_link(tmp_path, "liver")
     assert em_path(tmp_path, "liver") == em_folder(tmp_path, "liver")
     link.parent.mkdir(parents=True)
-    link.write_text("https://example.org/em.zarr\n")
-    assert str(em_path(tmp_path, "liver")) == "https://example.org/em.zarr"
+    link.write_text("https://data.example/em.zarr\n")
+    assert str(em_path(tmp_path, "liver")) == "https://data.example/em.zarr"
     link.write_text("  \n")
     with pytest.raises(CatalogError, match="is empty"):
         em_path(tmp_path, "liver")

@@ -49,7 +49,7 @@ def test_what_is_unpacked_is_what_was_packed(bucket: Path, tmp_path: Path, metho
     with zipfile.ZipFile(home / KEY, "a") as archive:
         archive.writestr("data/README.txt", "how to cite")
     plan = plan_archive(home)
-    assert (plan.foreign, plan.bytes) == (1, sum(len(v) for v in tree(bucket).values()))
+    assert (plan.foreign, plan.unpacked_bytes) == (1, sum(len(v) for v in tree(bucket).values()))
     report = transfer(plan, tmp_path / "data")
     assert tree(tmp_path / "data") == tree(bucket)
     assert report.moved == len(plan.members)

@@ -120,7 +120,7 @@ def test_a_closed_bucket_and_a_wrong_name_are_told_apart(folder: Path) -> None:
         ("ftp://server/data", "begins with s3://, http://"),
         ("s3://", "names no bucket or server"),
         ("s3://bucket/x?profile=me", "profile is no part of an address"),
-        ("https://server/data?token=1", "token is no part"),
+        ("https://server.example/data?token=1", "token is no part"),
     ],
 )
 def test_addresses_that_cannot_be_read(address: str, words: str) -> None:
@@ -136,7 +136,7 @@ def test_here_and_elsewhere(tmp_path: Path) -> None:
     assert require_readable("s3://bucket/x", "data folder") == as_place("s3://bucket/x")
     with pytest.raises(FileMissing, match="data folder: expected a folder"):
         require_readable(tmp_path / "no", "data folder")
-    assert str(as_place("s3://bucket/a/b?endpoint=http://h:1&region=eu-west-1")) == (
-        "s3://bucket/a/b?endpoint=http://h:1&region=eu-west-1"
+    assert str(as_place("s3://bucket/a/b?endpoint=http://host.example:1&region=eu-west-1")) == (
+        "s3://bucket/a/b?endpoint=http://host.example:1&region=eu-west-1"
     )
     assert str(as_place("s3://bucket/")) == "s3://bucket"

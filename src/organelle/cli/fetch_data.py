@@ -116,7 +116,7 @@ def _show_archive(plan: ArchivePlan) -> None:
     """Print the size of an archive, packed and unpacked."""
     typer.echo(
         f"{plan.origin}: {_amount(plan.entry.bytes)} with {len(plan.members)} files, "
-        f"{_amount(plan.bytes)} unpacked"
+        f"{_amount(plan.unpacked_bytes)} unpacked"
     )
     if plan.foreign:
         typer.echo(f"{plan.foreign} other files in it are left out")

@@ -77,7 +77,7 @@ class ArchivePlan:
         return self.members
 
     @property
-    def bytes(self) -> int:
+    def unpacked_bytes(self) -> int:
         """Size of all members, unpacked."""
         return sum(m.bytes for m in self.members)
 
