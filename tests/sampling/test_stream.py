@@ -78,7 +78,7 @@ def test_an_error_while_drawing_reaches_the_caller(
 ) -> None:
     stream = stream_of(crops, workers=workers)
 
-    def broken(step: int, index: int) -> None:
+    def broken(step: int, index: int, **_: object) -> None:
         raise MemoryError(f"step {step}")
 
     monkeypatch.setattr(stream, "patch", broken)

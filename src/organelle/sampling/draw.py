@@ -88,7 +88,14 @@ def random_manner(rng: np.random.Generator, spec: ModelSpec, settings: SamplingS
     return Manner(affine, bent, random_look(rng, size, settings), fault)
 
 
-def draw(crop: TrainingCrop, spec: ModelSpec, centre: Voxels, manner: Manner | Affine | None = None) -> Patch:
+def draw(
+    crop: TrainingCrop,
+    spec: ModelSpec,
+    centre: Voxels,
+    manner: Manner | Affine | None = None,
+    *,
+    out: NDArray[np.float32] | None = None,
+) -> Patch:
     """The patch whose middle voxel (index size // 2 on each axis) shows the voxel `centre` of the crop.
 
     Args:
@@ -97,6 +104,7 @@ def draw(crop: TrainingCrop, spec: ModelSpec, centre: Voxels, manner: Manner | A
         centre: counted from the first labelled voxel of the crop; may lie outside of it.
         manner: what is done to it, or only how it lies; default: nothing. Mirrors and transpositions between
             axes of equal voxel size only move voxels; other maps, and bending, interpolate.
+        out: where grey values are written: float32 of the patch's shape, contiguous. Default: a new array.
     """
     how = Manner(affine=manner) if isinstance(manner, Affine) else manner or Manner()
     matrix = how.affine.in_voxels(spec.voxel_size_nm)
@@ -106,7 +114,8 @@ def draw(crop: TrainingCrop, spec: ModelSpec, centre: Voxels, manner: Manner | A
     if how.fault:
         stack, place = spoil(stack, place, matrix, how.bend, spec.patch_shape, how.fault)
     gathered = _moved if not how.bend.size and _is_whole(matrix) else _interpolated
-    patch = gathered(stack, crop.labels, spec, place, matrix, how)
+    em = np.empty(spec.patch_shape, np.float32) if out is None else out
+    patch = gathered(stack, crop.labels, spec, place, matrix, how, em)
     how.look.finish(patch.em, patch.imaged)
     return patch
 
@@ -122,6 +131,7 @@ def _moved(
     place: NDArray[np.int64],
     matrix: NDArray[np.float64],
     how: Manner,
+    em: NDArray[np.float32],
 ) -> Patch:
     """The patch as a box of the arrays, seen along other axes or backwards."""
     step = matrix.astype(np.int64)
@@ -138,9 +148,9 @@ def _moved(
     imaged = seen(_imaged(stack, box))
     grey = seen(cut(stack.em, box, 0))
     if grey.dtype == np.uint8:
-        em = tones(_levels(spec.normalisation), how.look.tone)[grey]
+        np.take(tones(_levels(spec.normalisation), how.look.tone), grey, out=em, mode="clip")
     else:
-        em = tones(spec.normalisation(grey), how.look.tone)
+        em[:] = tones(spec.normalisation(grey), how.look.tone)
     if not imaged.all():
         em[~imaged] = 0
     inner = box.shift([-a for a in stack.label_start])
@@ -156,10 +166,10 @@ def _interpolated(
     place: NDArray[np.int64],
     matrix: NDArray[np.float64],
     how: Manner,
+    em: NDArray[np.float32],
 ) -> Patch:
     from organelle.sampling.kernels import gather_bytes, gather_labels, gather_values
 
-    em = np.empty(spec.patch_shape, np.float32)
     imaged = np.empty(spec.patch_shape, bool)
     codes = np.empty(spec.patch_shape, stack.codes.dtype)
     first = place - matrix @ _middle(spec.patch_shape)
@@ -168,7 +178,7 @@ def _interpolated(
         gather_bytes(stack.em, stack.present, curve, first, matrix, how.bend, em, imaged)
     else:
         gather_values(stack.em, stack.present, first, matrix, how.bend, em, imaged)
-        em = tones(spec.normalisation(em), how.look.tone)
+        em[:] = tones(spec.normalisation(em), how.look.tone)
         em[~imaged] = 0
     inner = first - stack.label_start
     gather_labels(stack.codes, inner, matrix, how.bend, codes)

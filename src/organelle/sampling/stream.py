@@ -145,8 +145,7 @@ class PatchStream:
         sure = np.empty(values.shape, bool)
         patches, crops = [], []
         for place, index in enumerate(self.share):
-            crop, patch = self.patch(step, index)
-            em[place, 0] = patch.em
+            crop, patch = self.patch(step, index, out=em[place, 0])
             patches.append(patch)
             crops.append(crop.crop.id)
             if self._targets:
@@ -156,13 +155,15 @@ class PatchStream:
         words = tuple(patch.labels.words for patch in patches)
         return Batch(step, seen[0], codes, words, seen[1], seen[2], len(self.spec.classes), tuple(crops))
 
-    def patch(self, step: int, index: int) -> tuple[TrainingCrop, Patch]:
-        """One patch of a step, and the crop that it comes from."""
+    def patch(
+        self, step: int, index: int, *, out: NDArray[np.float32] | None = None
+    ) -> tuple[TrainingCrop, Patch]:
+        """One patch of a step, and the crop that it comes from; `out` as for `draw`."""
         rng = np.random.default_rng((self.seed, step, index))
         manner = random_manner(rng, self.spec, self.settings)
         reach = manner.affine.reach(self.spec.patch_shape, self.spec.voxel_size_nm)
         crop, centre = self._places.draw(rng, reach)
-        return crop, draw(crop, self.spec, centre, manner)
+        return crop, draw(crop, self.spec, centre, manner, out=out)
 
     def ready(self, step: int) -> Batch:
         """The batch of a step with its targets worked out, for networks on a CPU."""
