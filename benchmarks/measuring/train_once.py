@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +65,9 @@ def measure_costs(challenge: Challenge) -> dict[str, dict[str, float]]:
     return found
 
 
-def steps(challenge: Challenge, catalog: Catalog, experiment: Experiment, method: str) -> Iterator[float]:
+def steps(
+    challenge: Challenge, catalog: Catalog, experiment: Experiment, method: str
+) -> Generator[float, None, None]:
     """CPU seconds of the warm-up, then of `STEPS` steps at a time."""
     learner, stream = prepare(challenge, catalog, experiment, method)
     with closing(stream.iterate()) as batches:
