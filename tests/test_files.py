@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from organelle.errors import FileMissing, FormatError, OutputExists
+from organelle.errors import FileMissing, FormatError, OutputExists, SettingsError
 from organelle.files import read_json, sha256, whole, write_json
 
 
@@ -30,6 +30,17 @@ def test_after_an_error_the_old_file_is_still_there_and_nothing_else(tmp_path: P
         copy_in_two(part)
     assert final.read_text() == "old"
     assert list(tmp_path.iterdir()) == [final]
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/x.json", "https://server.example/x.json", "file:///x.json"])
+def test_an_address_does_not_become_a_folder_of_its_name(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (address, Path(address)):
+        with pytest.raises(SettingsError, match="is an address; results go to a folder"):
+            write_json(name, {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_output_is_not_overwritten_unasked(tmp_path: Path) -> None:

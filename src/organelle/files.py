@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from organelle.errors import FileMissing, FormatError, OutputExists
+from organelle.errors import FileMissing, FormatError, OutputExists, SettingsError
 
 
 @contextmanager
@@ -40,15 +41,22 @@ def whole(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
 def refuse_existing(path: Path | str, *, overwrite: bool = False) -> None:
     """Raise `OutputExists` when something stands at `path` and may not be replaced.
 
-    A device or a pipe may never be.
+    A device or a pipe may never be. `SettingsError` if `path` is an address.
     """
-    place = Path(path)
+    place = require_local(path)
     if not place.exists():
         return
     if not overwrite:
         raise OutputExists(f"{path} exists and is not overwritten; choose another place or add --overwrite")
     if not (place.is_file() or place.is_dir()):
         raise OutputExists(f"{path} is no file that could be replaced; choose another place")
+
+
+def require_local(path: Path | str) -> Path:
+    """`path`, unless it is an address, which would become a folder named `s3:`: `SettingsError`."""
+    if re.match(r"(s3|https?|file):/", str(path), re.IGNORECASE):
+        raise SettingsError(f"{path} is an address; results go to a folder of this machine")
+    return Path(path)
 
 
 def write_json(path: Path | str, record: Any, *, overwrite: bool = False) -> Path:

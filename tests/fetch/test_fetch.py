@@ -138,6 +138,17 @@ def test_append_moves_only_what_is_missing_or_of_another_size(bucket: Path, tmp_
     assert victim.read_bytes() == (bucket / first.plan.objects[0].key).read_bytes()
 
 
+def test_notes_that_something_else_wrote_are_passed_over(bucket: Path, tmp_path: Path) -> None:
+    report = fetch_data(bucket, CATALOG, [1], tmp_path / "data")
+    with (tmp_path / "data" / ".organelle-fetch.jsonl").open("ab") as notes:
+        notes.write(
+            b'\n{"key": ["a"], "bytes": 1, "etag": null, "digest": "", "source": ""}\n[1]\n\xff\x00\n'
+        )
+        notes.write(b"[" * 100_000)
+    again = fetch_data(bucket, CATALOG, [1], tmp_path / "data", verify=True)
+    assert (again.moved, again.skipped) == (0, report.moved)
+
+
 def test_overwrite_touches_only_the_crops_named(bucket: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     fetch_data(bucket, CATALOG, "1 2", data)

@@ -61,7 +61,9 @@ def test_bounds_without_a_network_say_what_was_assumed(csc: Csc, crops: str) -> 
         (["--offline", "--dry-run", "--zip"], "without --zip"),
         (["--raw-padding", "500 px"], "nor of nanometres (500nm)"),
         (["--classes", "mitt"], "nearest: mito"),
+        (["--classes", ""], "names no class"),
         (["--crops", "7"], "crop 7 is not"),
+        (["--dest", "s3://bucket/x"], "results go to a folder of this machine"),
     ],
 )
 def test_options_that_cannot_be_used_are_explained(

@@ -16,7 +16,7 @@ from bucket_servers import FAULTS, RangeHandler, close_bucket, serve, serve_s3
 from drawn_bucket import CATALOG, tree
 
 from organelle.catalog import em_path
-from organelle.errors import EMMissing, TransferError
+from organelle.errors import EMMissing, SettingsError, TransferError
 from organelle.fetch import FetchPlan, Retry, Source, open_source, plan_fetch, speedtest, transfer
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -158,6 +158,8 @@ def test_the_speed_is_that_of_the_bytes_that_came(http: Source) -> None:
     assert 0 < speed.median_s < speed.seconds
     assert speed.megabytes_per_s == pytest.approx(plan.bytes / 1e6 / speed.seconds)
     assert 1 <= speedtest(http, CATALOG, [1], seconds=1e-9).objects < len(plan.objects)
+    with pytest.raises(SettingsError, match="must be positive"):
+        speedtest(http, CATALOG, [1], seconds=float("nan"))
 
 
 def test_one_object_is_read_in_parts_when_the_url_names_it(bucket: Path) -> None:

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from organelle.errors import FileMissing, SettingsError, TransferError
-from organelle.stores import Place, Remote, as_place, beginning, forget_remote, part, which_exist
+from organelle.stores import (
+    Place,
+    Remote,
+    as_place,
+    beginning,
+    forget_remote,
+    open_source,
+    part,
+    which_exist,
+)
 from organelle.stores.places import require_here, require_readable
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "fetch"))
@@ -121,11 +130,31 @@ def test_a_closed_bucket_and_a_wrong_name_are_told_apart(folder: Path) -> None:
         ("s3://", "names no bucket or server"),
         ("s3://bucket/x?profile=me", "profile is no part of an address"),
         ("https://server.example/data?token=1", "token is no part"),
+        ("s3://bucket/x?endpoint=localhost:9000", "no URL of a server; write http://localhost:9000"),
+        ("s3://bucket/x?endpoint=", "no URL of a server"),
+        ("s3://bucket/x?endpoint=http://a:b", "cannot be interpreted|could not be cast"),
+        ("s3://two words/x", "names no bucket or server"),
+        ("http://localhost:99999/", "range 0-65535"),
+        ("http://[::1/", "Invalid IPv6"),
+        ("http://two words/", "names no bucket or server"),
     ],
 )
 def test_addresses_that_cannot_be_read(address: str, words: str) -> None:
-    with pytest.raises(SettingsError, match=words):
-        as_place(address)
+    """The client below would panic at some of them, or ask a server that nobody meant."""
+    for opened in (as_place, open_source):
+        with pytest.raises(SettingsError, match=words):
+            opened(address)
+
+
+def test_a_source_names_its_server_like_a_place() -> None:
+    source = open_source("S3://bucket/a b/c/?endpoint=http://localhost:9000&region=eu-west-1")
+    assert source.url == "s3://bucket/a b/c"
+    assert (source.endpoint, source.region) == ("http://localhost:9000", "eu-west-1")
+    assert open_source("s3://b?endpoint=http://one", endpoint="http://two").endpoint == "http://two"
+    assert open_source("HTTP://[::1]:8000/x").url == "http://[::1]:8000/x"
+    assert not open_source("HTTP://[::1]:8000/x").lists
+    with pytest.raises(SettingsError, match="no URL of a server"):
+        open_source("s3://bucket", endpoint="localhost:9000")
 
 
 def test_here_and_elsewhere(tmp_path: Path) -> None:

@@ -106,7 +106,9 @@ def test_a_part_beyond_the_end_is_refused(ask, em):
     assert answer.headers["Content-Range"] == f"bytes */{size}"
 
 
-@pytest.mark.parametrize("header", ["bytes=5-2", "bytes=-", "lines=1-2", "bytes=0-1,4-5"])
+@pytest.mark.parametrize(
+    "header", ["bytes=5-2", "bytes=-", "lines=1-2", "bytes=0-1,4-5", f"bytes=0-{'9' * 5000}"]
+)
 def test_a_range_that_is_none_is_ignored(ask, em, header):
     assert ask(f"{em}/s0/0/0/0", Range=header).status == 200
 
@@ -177,6 +179,8 @@ WAYS_OUT = [
     "/v/viewer/..%2f..%2f__init__.py",
     "/v/viewer//etc/passwd",
     "//etc/passwd",
+    "/v/viewer/index.html%00",
+    "/data/{em}/s0/0/0/" + "9" * 5000,
 ]
 
 

@@ -108,7 +108,10 @@ class Catalog:
         """
         chosen = {crop.id: crop for word in _words(spec) for crop in self._named(word)}
         if not chosen:
-            raise CropNotFound(f'no crop was named by {spec!r}; say "all", "test", "*" or crop numbers')
+            raise CropNotFound(
+                f'no crop was named by {spec!r}; say "all", "test", "*" or crop numbers. The catalog '
+                f"{self.name} holds {len(self.train_crops)} training and {len(self.test_crops)} test crops"
+            )
         return tuple(chosen.values())
 
     def _named(self, word: str) -> Iterable[Crop]:

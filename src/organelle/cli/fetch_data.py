@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from organelle.cli._options import DATA, CatalogFolder, names, open_catalog
+from organelle.cli._options import DATA, CatalogFolder, class_names, open_catalog
 
 if TYPE_CHECKING:
     from organelle.fetch import ArchivePlan, CropBound, FetchPlan
@@ -69,7 +69,7 @@ def fetch_data(
     from organelle.errors import SettingsError
     from organelle.fetch import bound_fetch, open_source, plan_archive, plan_fetch, read_padding, transfer
 
-    wanted, padding = names(classes), read_padding(raw_padding)
+    wanted, padding = class_names(classes), read_padding(raw_padding)
     if offline:
         if not dry_run or use_zip:
             raise SettingsError("--offline only tells bounds; type it with --dry-run, and without --zip")

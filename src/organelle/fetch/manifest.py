@@ -39,9 +39,9 @@ def read_manifest(folder: Path) -> dict[str, Arrived]:
     for line in lines:
         try:
             record = Arrived(**json.loads(line))
-        except (ValueError, TypeError):
+            noted[record.key] = record
+        except (ValueError, TypeError, RecursionError):
             continue
-        noted[record.key] = record
     return noted
 
 

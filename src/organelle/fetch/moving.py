@@ -19,6 +19,7 @@ from organelle.fetch.manifest import Arrived, Notes, read_manifest, sole_fetch, 
 from organelle.fetch.plan import FetchPlan, plan_fetch
 from organelle.fetch.survey import FetchObject
 from organelle.fetch.unpacking import Unpacking
+from organelle.files import require_local
 from organelle.progress import track
 from organelle.stores import Source
 from organelle.stores.at_once import as_done
@@ -105,11 +106,11 @@ def transfer(
         TransferError: the disk has no room, or some objects could not be got; each is named, all others
             are there.
         OutputExists: a file stands where a folder is needed, or another fetch is at work there.
-        SettingsError: the destination is the source, or the access mode is unknown.
+        SettingsError: the destination is the source or an address, or the access mode is unknown.
     """
     if access_mode not in ("append", "overwrite"):
         raise SettingsError(f'access mode {access_mode!r} is neither "append" nor "overwrite"')
-    root = Path(destination)
+    root = require_local(destination)
     if plan.source.folder and root.resolve() == plan.source.folder.resolve():
         raise SettingsError(f"the destination {root} is the source itself; choose another folder")
     before = stamp(root)

@@ -44,7 +44,7 @@ def speedtest(
         SettingsError: the time is not positive.
         TransferError: an object could not be got; the errors of `plan_fetch`, too.
     """
-    if seconds <= 0:
+    if not seconds > 0:
         raise SettingsError(f"the time must be positive, not {seconds} s")
     reads = _reads(source, catalog, crops)
     begin = time.perf_counter()

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from organelle.errors import FileMissing, SettingsError, require_folder
+from organelle.stores.address import REGION, read_address
 from organelle.stores.cache import ObjectCache
 from organelle.stores.source import Source, open_source
 
@@ -28,7 +29,6 @@ LISTED_FROM = 5
 """So many objects of one folder are rather listed than asked for one by one."""
 
 NODE_FILES = (".zattrs", ".zgroup", ".zarray", "zarr.json")
-SCHEMES = ("s3", "http", "https")
 
 _objects = ObjectCache(KEPT_BYTES)
 _present = ObjectCache(KEPT_BYTES // 8)
@@ -55,7 +55,7 @@ class Remote:
 
     def __str__(self) -> str:
         options = {"endpoint": self.source.endpoint, "region": self.source.region}
-        told = [f"{k}={quote(v, safe=':/')}" for k, v in options.items() if v and v != "us-east-1"]
+        told = [f"{k}={quote(v, safe=':/')}" for k, v in options.items() if v and v != REGION]
         where = f"{self.source.url}/{self.key}" if self.key else self.source.url
         return f"{where}?{'&'.join(told)}" if told and self.source.url.startswith("s3://") else where
 
@@ -142,23 +142,19 @@ def as_place(text: Place | str) -> Place:
     `s3://bucket/prefix?endpoint=http://localhost:9000&region=eu-west-1`.
 
     Raises:
-        SettingsError: an address of another kind.
+        SettingsError: an address of another kind, or one that names no bucket or server.
     """
     if isinstance(text, Remote):
         return text
     if "://" not in str(text):
         return Path(text)
-    parts = urlsplit(str(text))
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    if parts.scheme not in SCHEMES:
-        raise SettingsError(f"{text}: an address begins with s3://, http://, https:// or file://")
-    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    if unknown := options.keys() - {"endpoint", "region"}:
-        raise SettingsError(f"{text}: {', '.join(sorted(unknown))} is no part of an address that can be read")
-    address = f"{parts.scheme}://{parts.netloc}"
-    bare = open_source(address, endpoint=options.get("endpoint"), region=options.get("region", "us-east-1"))
-    return Remote(bare) / (parts.path if parts.scheme == "s3" else unquote(parts.path))
+    if str(text).lower().startswith("file://"):
+        return Path(unquote(urlsplit(str(text)).path))
+    address = read_address(str(text))
+    scheme, _, path = address.url.partition("://")
+    server, _, path = path.partition("/")
+    bare = open_source(f"{scheme}://{server}", endpoint=address.endpoint, region=address.region or REGION)
+    return Remote(bare) / (path if scheme == "s3" else unquote(path))
 
 
 def require_here(place: Place) -> Path:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from organelle.errors import FileMissing, SettingsError, TransferError, require_folder
+from organelle.stores.address import REGION, read_address, require_server
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +74,7 @@ class Source:
 
     url: str
     endpoint: str | None = None
-    region: str = "us-east-1"
+    region: str = REGION
     timeout_s: float = 60.0
     workers: int = 16
     retry: Retry = field(default_factory=Retry, compare=False)
@@ -279,7 +280,7 @@ def open_source(
     root: Path | str,
     *,
     endpoint: str | None = None,
-    region: str = "us-east-1",
+    region: str = REGION,
     workers: int = 16,
     timeout_s: float = 60.0,
     retry: Retry | None = None,
@@ -288,7 +289,8 @@ def open_source(
 
     Args:
         root: Folder or URL; what is fetched lies at `{dataset}/{dataset}.zarr` below it.
-        endpoint: URL of a server that speaks S3, if it is not Amazon's.
+        endpoint: URL of a server that speaks S3, if it is not Amazon's. An address may name it itself, with
+            the region: `s3://bucket/prefix?endpoint=URL&region=R`.
         region: The bucket's region.
         workers: The most requests at one time.
         timeout_s: The longest time for one request.
@@ -296,20 +298,18 @@ def open_source(
 
     Raises:
         FileMissing: no such folder.
-        SettingsError: a URL of another kind.
+        SettingsError: a URL of another kind, or one that names no bucket or server.
     """
     if workers < 1:
         raise SettingsError(f"at least 1 worker is needed, not {workers}")
-    url = str(root)
-    scheme = urlsplit(url).scheme if "://" in url else ""
-    if scheme == "file":
-        url, scheme = unquote(urlsplit(url).path), ""
-    if not scheme:
+    url, endpoint = str(root), require_server(endpoint)
+    if url.lower().startswith("file://"):
+        url = unquote(urlsplit(url).path)
+    if "://" in url:
+        address = read_address(url)
+        url, endpoint, region = address.url, endpoint or address.endpoint, address.region or region
+    else:
         url = str(require_folder(url, "source of the data").resolve())
-    elif scheme not in ("http", "https", "s3"):
-        raise SettingsError(f"{url}: a source is a folder, file://, http(s):// or s3://, not {scheme}://")
-    elif not urlsplit(url).netloc:
-        raise SettingsError(f"{url} names no bucket or server")
     return Source(url.rstrip("/") or "/", endpoint, region, timeout_s, workers, retry or Retry())
 
 

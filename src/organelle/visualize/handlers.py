@@ -27,8 +27,8 @@ CLIENT = "/v/viewer/"
 
 LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 LOCAL_ORIGIN = re.compile(rf"https?://{LOCAL_HOST.pattern}", re.IGNORECASE)
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-DATA = r"/data/(em/[^/]+|[a-z]+/crop\d+/\w+)/(?:(s\d+)/)?(\.zattrs|\.zgroup|\.zarray|\d+/\d+/\d+)"
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+DATA = r"/data/(em/[^/]+|[a-z]+/crop\d+/\w+)/(?:(s\d+)/)?(\.zattrs|\.zgroup|\.zarray|(?:\d{1,9}/){2}\d{1,9})"
 """An image, perhaps one of its levels, and metadata or the numbers of a chunk: all that can be asked for."""
 
 
@@ -184,6 +184,12 @@ class Events(Guarded):
 
 class ClientFiles(Guarded, web.StaticFileHandler):
     """The viewer's own files."""
+
+    def parse_url_path(self, url_path: str) -> str:
+        """A name that no file can have is not there."""
+        if "\0" in url_path:
+            raise web.HTTPError(404)
+        return super().parse_url_path(url_path)
 
 
 def byte_range(text: str | None, size: int) -> slice | None:
