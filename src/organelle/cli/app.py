@@ -21,6 +21,7 @@ from organelle.cli.make_datasplit import make_datasplit
 from organelle.cli.make_truth import make_truth
 from organelle.cli.models import models
 from organelle.cli.pack_results import pack_results
+from organelle.cli.plan import plan
 from organelle.cli.predict import predict
 from organelle.cli.process import process
 from organelle.cli.simulate import simulate
@@ -44,6 +45,7 @@ app.command("fetch-data")(fetch_data)
 app.command("speedtest")(speedtest)
 app.command("make-datasplit")(make_datasplit)
 app.command("get-counts")(get_counts)
+app.command("plan")(plan)
 app.command("train")(train)
 app.command("predict")(predict)
 app.command("process")(process)
