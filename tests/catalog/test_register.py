@@ -88,6 +88,12 @@ def test_boxes_outside_of_the_em_are_refused(tmp_path: Path, em: Path, box: Box 
     assert not (tmp_path / "data").exists()
 
 
+def test_a_voxel_size_in_micrometres_is_no_crop_of_many_terabytes(tmp_path: Path, em: Path) -> None:
+    with pytest.raises(CatalogError, match=r"more than 64 times finer than those of the EM.*in nm\?"):
+        register("mine", em, catalog=tmp_path / "c", data=tmp_path / "d", voxel_size_nm=(0.008, 0.008, 0.008))
+    assert not (tmp_path / "c").exists()
+
+
 def test_tables_that_are_there_keep_their_rows(tmp_path: Path, em: Path, tiny_challenge: Path) -> None:
     from shutil import copy
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from organelle.volumes import Multiscale
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+FINEST = 64
+"""So many times finer than the EM crops may be; beyond, somebody wrote micrometres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,11 @@ def _crop_grid(box: Box | Extent, finest: Grid, size: Nm) -> Grid:
         raise CatalogError(
             f"a crop from {voxels.start} to {voxels.stop} does not lie in the EM, which has {finest.shape} "
             f"voxels of {finest.voxel_size_nm} nm (z, y, x)"
+        )
+    if any(FINEST * n < here for n, here in zip(size, finest.voxel_size_nm, strict=True)):
+        raise CatalogError(
+            f"voxels of {size} nm are more than {FINEST} times finer than those of the EM, "
+            f"{finest.voxel_size_nm} nm (z, y, x); is that in nm?"
         )
     lattice = finest.rescaled(size)
     return lattice.subgrid(lattice.box_of(finest.extent_of(voxels), snap="outer").intersect(lattice.box))

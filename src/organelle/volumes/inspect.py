@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from organelle.errors import OrganelleError
-from organelle.stores import Place, as_place
+from organelle.stores import Place, Remote, as_place, which_exist
+from organelle.stores.places import NODE_FILES
 from organelle.volumes.inspect_arrays import check_array, check_count, check_sample
 from organelle.volumes.inspect_chunks import Stored, count_chunks
 from organelle.volumes.inspect_groups import folders_in, images_inside, what_it_is
@@ -59,6 +60,8 @@ def inspect_image(place: Place | str, *, sampled_chunks: int = SAMPLED_CHUNKS) -
 
 
 def _inspect(place: Place, sampled: int, found: Findings) -> Inspection:
+    if isinstance(place, Remote):
+        which_exist([place / name for name in NODE_FILES])  # a server that does not answer is told of once
     node = read_raw(place, found)
     if node.kind == "array":
         return _array(node, sampled, found)
