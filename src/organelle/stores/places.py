@@ -17,13 +17,17 @@ from urllib.parse import quote, unquote, urlsplit
 from organelle.errors import FileMissing, SettingsError, require_folder
 from organelle.stores.address import REGION, read_address
 from organelle.stores.cache import ObjectCache
-from organelle.stores.source import Source, open_source
+from organelle.stores.source import Retry, Source, open_source
 
 KEPT_BYTES = 512 * 2**20
 """What remote reading keeps in the memory of one process: a gigavoxel of compressed EM or more."""
 
 REQUESTS = 32
 """Requests at one time, over all remote places of a process: on two cores decoding is slower than that."""
+
+TIMEOUT_S = 30.0
+ATTEMPTS = 4
+"""A stage that reads remotely gives up after two minutes of silence; a fetch, which can go on, waits longer."""
 
 LISTED_FROM = 5
 """So many objects of one folder are rather listed than asked for one by one."""
@@ -153,7 +157,13 @@ def as_place(text: Place | str) -> Place:
     address = read_address(str(text))
     scheme, _, path = address.url.partition("://")
     server, _, path = path.partition("/")
-    bare = open_source(f"{scheme}://{server}", endpoint=address.endpoint, region=address.region or REGION)
+    bare = open_source(
+        f"{scheme}://{server}",
+        endpoint=address.endpoint,
+        region=address.region or REGION,
+        timeout_s=TIMEOUT_S,
+        retry=Retry(attempts=ATTEMPTS),
+    )
     return Remote(bare) / (path if scheme == "s3" else unquote(path))
 
 
