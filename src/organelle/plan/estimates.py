@@ -12,9 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from organelle.models import build_network
 from organelle.plan.choices import Choice, Cost
+from organelle.train import TrainSettings
+from organelle.train.learner import choose_precision
 
-CORE_FLOPS = 2e10
-"""Operations per second that one core does in such networks, about; measuring corrects it."""
+CORE_FLOPS = {"float32": 4e10, "bfloat16": 1e11}
+"""Operations per second that one core of a server does in such networks, about; measuring corrects it."""
 GPU_FLOPS = 1e13
 """The same for a GPU."""
 PROCESS_BYTES = 700 * 2**20
@@ -37,7 +39,9 @@ class Load:
 
 
 def estimate(choice: Choice, classes: tuple[str, ...], *, cores: int, gpu: bool) -> Cost:
-    """Seconds per step and memory, from operations and kept tensors; right to a factor of two or so.
+    """Seconds per step and memory, from operations and kept tensors.
+
+    Seconds are right to a factor of three or so, memory to a quarter.
 
     Args:
         choice: what.
@@ -46,7 +50,7 @@ def estimate(choice: Choice, classes: tuple[str, ...], *, cores: int, gpu: bool)
         gpu: whether there is one.
     """
     load = _load(replace(choice, batch=1), classes)
-    rate = GPU_FLOPS if gpu else CORE_FLOPS * cores
+    rate = GPU_FLOPS if gpu else CORE_FLOPS[choose_precision(TrainSettings())] * cores
     kept = load.kept_bytes + LOSS_BYTES * math.prod(choice.patch_shape) * len(classes)
     fixed = COPIES * load.weight_bytes + (0 if gpu else PROCESS_BYTES)
     return Cost(choice.batch * load.operations / rate, fixed + SPARE * choice.batch * kept)

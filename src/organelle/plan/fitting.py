@@ -79,7 +79,8 @@ def guessed(
     if choice is None:
         raise _nothing_fits(group, machine, [])
     cost = estimated(choice)
-    return choice, Measured(cost.step_seconds, cost.memory_bytes, cost.step_seconds / 3 / choice.batch)
+    per_patch = cost.step_seconds / choice.batch  # at most: a third of it where both are done in float32
+    return choice, Measured(cost.step_seconds, cost.memory_bytes, per_patch)
 
 
 def _nothing_fits(group: Group, machine: Machine, told: list[str]) -> SettingsError:

@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from organelle.catalog import Catalog, Crop, label_path, labels_folder
+from organelle.catalog import Catalog, Crop, label_path
 from organelle.classes import sort_classes
 from organelle.errors import CropNotFound, EMMissing, FileMissing, SettingsError
 from organelle.geometry import Box, Nm, Voxels
@@ -121,7 +121,7 @@ def survey(
     """
     wanted = sort_classes(classes)
     chosen = _chosen(catalog, wanted, datasets, crops)
-    here, notes = _stored(data, chosen, named=crops is not None)
+    here, notes = _stored(data, chosen, wanted, named=crops is not None)
     _require_annotated(wanted, here)
     images = {crop.dataset: open_em(data, crop) for crop in here}
     _require_em(images, here)
@@ -160,9 +160,15 @@ def _require_annotated(wanted: Iterable[str], crops: Sequence[Crop]) -> None:
         )
 
 
-def _stored(data: Place | str, crops: Sequence[Crop], *, named: bool) -> tuple[list[Crop], tuple[str, ...]]:
-    """Those whose labels are below `data`, and a note on the others."""
-    here = [crop for crop in crops if labels_folder(data, crop).is_dir()]
+def _stored(
+    data: Place | str, crops: Sequence[Crop], wanted: Sequence[str], *, named: bool
+) -> tuple[list[Crop], tuple[str, ...]]:
+    """Those whose labels of the wanted classes are below `data`, and a note on the others."""
+    here = [
+        crop
+        for crop in track(crops, "looking for labels")
+        if all(label_path(data, crop, name).is_dir() for name in wanted if name in crop.classes)
+    ]
     missing = [crop.id for crop in crops if crop not in here]
     if missing and (named or not here):
         raise FileMissing(f"no labels below {data} of {_numbers(missing)}; get them with: {_fetch(missing)}")
