@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,12 +15,13 @@ from typer.testing import CliRunner
 from organelle.catalog import load_catalog, write_tables
 from organelle.cli import app
 from organelle.errors import OutputExists, SettingsError
-from organelle.experiment import datasplit, load_experiment
+from organelle.experiment import datasplit, load_experiment, train_experiment
 from organelle.geometry import Nm
 from organelle.models import ModelSettings
 from organelle.plan import PlanReport, measure, plan
 from organelle.plan.measure import TooMuch
 from organelle.sampling import SamplingSettings
+from organelle.stores import as_place
 from organelle.train import TrainSettings
 
 
@@ -98,6 +102,33 @@ def test_steps_and_memory_are_measured_in_a_process_of_their_own(drawn: Drawn, t
     assert 1e8 < proposal.memory_bytes <= report.machine.memory_bytes
     assert 0 < proposal.patch_seconds < proposal.step_seconds
     assert "Measured" in report.file(proposal).read_text()
+
+
+def test_what_was_planned_trains(drawn: Drawn, tmp_path: Path) -> None:
+    report = quick(drawn, tmp_path / "plan", "mito", minutes=1)
+    experiment = load_experiment(report.file(report.proposals[0]))
+    short = experiment.model_copy(update={"train": experiment.train.model_copy(update={"steps": 2})})
+    done = train_experiment(short, drawn.catalog, data=drawn.data, work=tmp_path, cache_bytes=0)
+    assert done.steps == 2
+    assert done.best is not None
+
+
+def test_data_may_lie_on_a_server(drawn: Drawn, tmp_path: Path) -> None:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(drawn.data)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        data = as_place(f"http://127.0.0.1:{server.server_port}")
+        there = plan(drawn.catalog, ["pm"], data=data, output=tmp_path / "there", measured=False)
+    finally:
+        server.shutdown()
+        server.server_close()
+    here = quick(drawn, tmp_path / "here", "pm")
+    assert there.proposals[0].group == here.proposals[0].group
+    assert as_place(str(data)) == data  # as the process that takes the steps is told
 
 
 def test_a_trial_beyond_its_memory_is_stopped(drawn: Drawn) -> None:

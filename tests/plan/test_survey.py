@@ -56,7 +56,7 @@ def test_crops_that_were_not_fetched_are_left_out_unless_named(tmp_path: Path) -
     (found,) = survey(drawn.catalog, ["mito"], data=tmp_path)
     assert [crop.id for crop in found.crops] == [1]
     assert "csc fetch-data --crops 2" in found.notes[0]
-    with pytest.raises(FileMissing, match=r"crops 2; get them with: csc fetch-data --crops 2"):
+    with pytest.raises(FileMissing, match=r"crop 2; get them with: csc fetch-data --crops 2"):
         survey(drawn.catalog, ["mito"], data=tmp_path, crops="1,2")
     with pytest.raises(FileMissing, match=r"csc fetch-data --crops 1,2"):
         survey(drawn.catalog, ["mito"], data=tmp_path / "elsewhere")
@@ -67,7 +67,7 @@ def test_missing_em_is_told_with_the_line_that_gets_it(tmp_path: Path) -> None:
     em = tmp_path / "drawn" / "drawn.zarr" / "recon-1" / "em" / "fibsem-uint8"
     for chunk in (em / "s0").glob("*/*/[2-4]"):  # those of the second crop
         chunk.unlink()
-    with pytest.raises(EMMissing, match=r"crops 2: labels are here, EM is not.*csc fetch-data --crops 2"):
+    with pytest.raises(EMMissing, match=r"crop 2: labels are here, EM is not.*csc fetch-data --crops 2"):
         survey(drawn.catalog, ["mito"], data=tmp_path)
     shutil.rmtree(em)
     with pytest.raises(EMMissing, match=r"csc fetch-data --crops"):

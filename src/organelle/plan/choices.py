@@ -9,8 +9,9 @@ from typing import Any
 
 from organelle.geometry import Nm, Voxels
 from organelle.models import ModelSettings
+from organelle.plan.figures import in_plane
 from organelle.plan.groups import Group
-from organelle.plan.survey import Form, in_plane
+from organelle.plan.survey import Form
 
 SIDES_3D = (32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192)
 SIDES_2D = (64, 96, 128, 160, 192, 256, 320, 384, 448, 512)

@@ -8,7 +8,8 @@ from statistics import median
 
 from organelle.catalog import Crop
 from organelle.geometry import Nm
-from organelle.plan.survey import ClassFigures, Form, Survey, in_plane
+from organelle.plan.figures import ClassFigures, in_plane
+from organelle.plan.survey import Form, Survey
 
 THICK = 4.0
 """Voxels that a class should be thick: with fewer, half of its voxels lie at its surface."""

@@ -159,9 +159,7 @@ def _notes(surveys: Iterable[Survey], proposals: Iterable[Proposal], machine: Ma
         if not plan.validate:
             notes.append(f"{plan.name}: its crops share volume or are one, so none can be held out")
         if plan.steps < 200:
-            notes.append(
-                f"{plan.name}: {plan.steps} steps teach little; allow more minutes, or fewer classes"
-            )
+            notes.append(f"{plan.name}: {plan.steps} steps are few; allow more minutes, or fewer classes")
     if machine.gpus > 1:
         notes.append(
             f"{machine.gpus} GPUs are here, figures are of one: torchrun --nproc-per-node {machine.gpus} ... "

@@ -5,31 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import zip_longest
-from statistics import median
-
-import numpy as np
 
 from organelle.catalog import Catalog, Crop, label_path
 from organelle.classes import sort_classes
 from organelle.errors import CropNotFound, EMMissing, FileMissing, SettingsError
-from organelle.geometry import Box, Nm, Voxels
-from organelle.plan.thickness import median_thickness, weighted_median
+from organelle.geometry import Box, Nm
+from organelle.plan.figures import ClassFigures, class_figures
 from organelle.progress import track
 from organelle.sampling import open_em
 from organelle.stores import Place
-from organelle.volumes import LabelEncoding, Multiscale, Volume, open_multiscale, read_encoding
+from organelle.volumes import Multiscale, Volume
 
 SLABS, SECTIONS = 1.5, 3.0
 """Ratios of the largest to the smallest voxel side from which on voxels are slabs, or sections."""
-LOOKED_AT = 40
-"""Crops per class whose statistics are read, spread over the datasets."""
-MEASURED = 4
-"""Crops per class in which its thickness is measured."""
-BLOCK: Voxels = (128, 128, 128)
-"""Most voxels of one level that are read of a crop."""
-ENOUGH = 4.0
-"""A level is fine enough to measure on when the class is so many of its voxels thick."""
+MANY = 16
+"""Crops that a message names."""
 
 
 class Form(StrEnum):
@@ -41,25 +31,6 @@ class Form(StrEnum):
     """From 1.5 to 3."""
     SECTIONS = "sections"
     """3 and more: neighbouring sections have little in common."""
-
-
-@dataclass(frozen=True)
-class ClassFigures:
-    """A class in the crops of one form.
-
-    Attributes:
-        name: the class.
-        thickness_nm: median over its voxels, see `median_thickness`.
-        share: of the known voxels, where it is present.
-        label_nm: in-plane voxel size of its finest labels.
-        crops: in how many it is annotated.
-    """
-
-    name: str
-    thickness_nm: float
-    share: float
-    label_nm: float
-    crops: int
 
 
 @dataclass(frozen=True)
@@ -81,11 +52,6 @@ class Survey:
     notes: tuple[str, ...] = ()
 
 
-def in_plane(voxel_size_nm: Sequence[float]) -> float:
-    """The middle one of three voxel sides: what one means by "8 nm" where they differ."""
-    return float(median(voxel_size_nm))
-
-
 def form_of(voxel_size_nm: Nm) -> Form:
     """Cubes, slabs or sections."""
     ratio = max(voxel_size_nm) / min(voxel_size_nm)
@@ -102,8 +68,7 @@ def survey(
 ) -> tuple[Survey, ...]:
     """Look at the training crops that annotate some of `classes`, those of each form apart.
 
-    Read are the metadata of all, statistics of at most `LOOKED_AT` crops per class, and of `MEASURED` of them
-    one `BLOCK` of each stored label level, from the coarsest down, until the class is `ENOUGH` voxels thick.
+    Read are metadata, and of each class what `organelle.plan.figures.class_figures` says.
 
     Args:
         catalog: what exists.
@@ -171,27 +136,31 @@ def _stored(
     ]
     missing = [crop.id for crop in crops if crop not in here]
     if missing and (named or not here):
-        raise FileMissing(f"no labels below {data} of {_numbers(missing)}; get them with: {_fetch(missing)}")
+        raise FileMissing(f"no labels below {data} of {_numbers(missing)}; get {_fetch(missing)}")
     if not missing:
         return here, ()
     return here, (
-        f"{len(missing)} crops that annotate these classes are not below {data}: {_fetch(missing)}",
+        f"{len(missing)} crops that annotate these classes are not below {data}; get {_fetch(missing)}",
     )
 
 
 def _fetch(numbers: Sequence[int]) -> str:
-    return f"csc fetch-data --crops {','.join(map(str, numbers))}"
+    """How to get them; of many only some are named, for that would be a lot of data."""
+    some = numbers if len(numbers) <= MANY else numbers[: MANY // 2]
+    which = "them" if some is numbers else "some of them"
+    return f"{which} with: csc fetch-data --crops {','.join(map(str, some))}"
 
 
 def _numbers(numbers: Sequence[int]) -> str:
-    some = ", ".join(map(str, numbers[:8]))
-    return f"crops {some}" + (f" and {len(numbers) - 8} more" if len(numbers) > 8 else "")
+    some = ", ".join(map(str, numbers[: MANY // 2]))
+    more = len(numbers) - MANY // 2
+    return f"{'crops' if len(numbers) > 1 else 'crop'} {some}" + (f" and {more} more" if more > 0 else "")
 
 
 def _require_em(images: dict[str, Multiscale], crops: Sequence[Crop]) -> None:
     missing = [crop.id for crop in crops if not any(_has_em(v, crop) for v in images[crop.dataset].levels)]
     if missing:
-        raise EMMissing(f"{_numbers(missing)}: labels are here, EM is not; get it with: {_fetch(missing)}")
+        raise EMMissing(f"{_numbers(missing)}: labels are here, EM is not; get {_fetch(missing)}")
 
 
 def _has_em(level: Volume, crop: Crop) -> bool:
@@ -212,7 +181,7 @@ def _of_form(
     notes: tuple[str, ...],
 ) -> Survey:
     annotated = [name for name in wanted if any(name in crop.classes for crop in crops)]
-    found = {name: _class_figures(data, name, crops) for name in track(annotated, "looking at labels")}
+    found = {name: class_figures(data, name, crops) for name in track(annotated, "looking at labels")}
     absent = [name for name, figures in found.items() if figures is None]
     if absent:
         notes = (*notes, f"{', '.join(absent)}: not present in the crops of {', '.join(em)}; left out there")
@@ -226,72 +195,3 @@ def _require_present(wanted: Sequence[str], found: Sequence[Survey]) -> None:
             f"{', '.join(absent)}: annotated, but not one voxel is known to be present in the crops looked "
             "at; nothing can be learned. Leave them out, or choose other crops"
         )
-
-
-def _class_figures(data: Place | str, name: str, crops: Sequence[Crop]) -> ClassFigures | None:
-    """What is known of a class; None when it is present nowhere."""
-    annotated = [crop for crop in crops if name in crop.classes]
-    known = present = 0
-    thickness: list[tuple[float, int]] = []
-    finest = []
-    for crop in _spread(annotated)[:LOOKED_AT]:
-        image = open_multiscale(label_path(data, crop, name))
-        here, sure = _counts(image, name)
-        known, present = known + sure, present + here
-        finest.append(in_plane(image.levels[0].grid.voxel_size_nm))
-        if here and len(thickness) < MEASURED:
-            thickness.append((_thickness(image, name), here))
-    if not present:
-        return None
-    met = [pair for pair in thickness if pair[0]] or thickness  # a block may miss a rare class
-    typical = weighted_median(*zip(*met, strict=True))
-    return ClassFigures(name, typical, present / known, min(finest), len(annotated))
-
-
-def _spread(crops: Sequence[Crop]) -> list[Crop]:
-    """One crop of each dataset, then another of each, and so on."""
-    datasets: dict[str, list[Crop]] = {}
-    for crop in crops:
-        datasets.setdefault(crop.dataset, []).append(crop)
-    return [crop for turn in zip_longest(*datasets.values()) for crop in turn if crop is not None]
-
-
-def _counts(image: Multiscale, name: str) -> tuple[int, int]:
-    """Voxels of the finest level, present and known: its statistics, else from a block of the coarsest."""
-    level = image.levels[0]
-    annotation = level.attributes.get("cellmap", {}).get("annotation", {})
-    counts = annotation.get("complement_counts") or {}
-    if "absent" in counts:
-        known = level.grid.box.size - int(counts.get("unknown") or 0)
-        return known - int(counts["absent"]), known
-    coarse = image.levels[-1]
-    labels = coarse.read(_block(coarse, None))
-    encoding = read_encoding(image, coarse, name)
-    scale = level.grid.box.size / max(1, labels.size)
-    return round(encoding.present(labels).sum() * scale), round(encoding.known(labels).sum() * scale)
-
-
-def _thickness(image: Multiscale, name: str) -> float:
-    """Measured on the coarsest level that is fine enough, else on the finest; 0 where it is not met."""
-    found, centre = 0.0, None
-    for level in reversed(image.levels):
-        encoding: LabelEncoding = read_encoding(image, level, name)
-        box = _block(level, centre)
-        mask = encoding.present(level.read(box))
-        if not mask.any():
-            continue
-        places = np.argwhere(mask)
-        z, y, x = (int(a) + s for a, s in zip(places[len(places) // 2], box.start, strict=True))
-        centre = level.grid.to_nm((z, y, x))
-        found = median_thickness(mask, level.grid.voxel_size_nm)
-        if found >= ENOUGH * in_plane(level.grid.voxel_size_nm):
-            break
-    return found
-
-
-def _block(level: Volume, centre_nm: Nm | None) -> Box:
-    """At most `BLOCK` of a level, around a place or in its middle."""
-    shape = [min(n, b) for n, b in zip(level.shape, BLOCK, strict=True)]
-    middle = [n / 2 for n in level.shape] if centre_nm is None else level.grid.to_index(centre_nm)
-    start = [min(max(0, round(m - s / 2)), n - s) for m, s, n in zip(middle, shape, level.shape, strict=True)]
-    return Box.between(start, [a + s for a, s in zip(start, shape, strict=True)])

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from organelle.plan.choices import ENOUGH_STEPS, useful_side
+from organelle.plan.figures import in_plane
 from organelle.plan.groups import THICK
 from organelle.plan.proposal import RARE, Proposal
-from organelle.plan.survey import Form, in_plane
+from organelle.plan.survey import Form
 
 GIB = 2**30
 
