@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from organelle.phantom import PhantomSettings, write_phantom
+
+# Tests that run side by side are told the width of a terminal that nothing of theirs is shown on.
+os.environ.pop("COLUMNS", None)
 
 # A test is no stopwatch: on a busy machine an example may take long.
 hypothesis.settings.register_profile("organelle", deadline=None)

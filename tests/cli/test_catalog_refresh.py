@@ -61,7 +61,7 @@ def test_what_cannot_be_refreshed_is_one_error_in_words(csc: Csc, tmp_path: Path
         "catalog refresh ftp://localhost/x": "not ftp://",
         "catalog refresh http://localhost:9/train_crops.csv": "is one table; name the folder or address",
         "catalog refresh http://localhost:9/x?token=1": "token is no part of an address that can be read",
-        "catalog refresh s3://drawn/x?endpoint=ftp://localhost": "drawn/x",
+        "catalog refresh s3://drawn/x?endpoint=ftp://localhost": "is no URL of a server",
         "catalog refresh bare --forget": "--forget removes what is kept; type it alone",
     }.items():
         ended = csc(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,7 @@ from organelle.errors import OutputExists, SettingsError
 from organelle.experiment import datasplit, load_experiment, train_experiment
 from organelle.geometry import Nm
 from organelle.models import ModelSettings
-from organelle.plan import PlanReport, measure, plan
+from organelle.plan import Choice, PlanReport, Proposal, form_groups, measure, plan, survey
 from organelle.plan.measure import TooMuch
 from organelle.sampling import SamplingSettings
 from organelle.stores import as_place
@@ -92,6 +93,20 @@ def test_time_asked_for_is_time_planned(drawn: Drawn, tmp_path: Path) -> None:
         assert validations >= 4
         assert validations * proposal.patch_seconds < 0.1 * seconds
     assert day.choice.batch > hour.choice.batch or day.choice.width > hour.choice.width
+
+
+def test_validation_takes_a_tenth_of_the_time_however_small_the_crops_are(drawn: Drawn) -> None:
+    (found,) = survey(drawn.catalog, ["pm"], data=drawn.data)
+    (group,) = form_groups(found)
+    first, second = found.crops  # 64 voxels each way: with steps of 48 three patches, as the grid lies
+    choice = Choice("unet_2d", 16, group.voxel_size_nm, (1, 64, 64), 4)
+    plan = Proposal(group, choice, (first,), (second,), 60, 0.1, 1e9, 0.01, measured=True)
+    one_validation = 64 * 3 * 3 * 0.01
+    assert one_validation <= 0.1 * plan.validate_every * 0.1
+    assert plan.steps == 32_000
+    hurried = replace(plan, minutes=2, patch_seconds=0.1)
+    assert hurried.megavoxels == 0.25
+    assert hurried.validate_every == hurried.steps
 
 
 def test_steps_and_memory_are_measured_in_a_process_of_their_own(drawn: Drawn, tmp_path: Path) -> None:

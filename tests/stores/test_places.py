@@ -114,13 +114,13 @@ def test_an_object_is_read_once(folder: Path) -> None:
 
 
 def test_a_closed_bucket_and_a_wrong_name_are_told_apart(folder: Path) -> None:
-    with serve_s3(folder, "bucket") as endpoint:
+    with serve_s3(folder, "closed") as endpoint:
         with pytest.raises(TransferError, match="no such bucket"):
             as_place(f"s3://another/x?endpoint={endpoint}").read_bytes()
-        close_bucket(endpoint, "bucket")
+        close_bucket(endpoint, "closed")
         forget_remote()
         with pytest.raises(TransferError, match="does not allow"):
-            as_place(f"s3://bucket/image.zarr/.zgroup?endpoint={endpoint}").read_bytes()
+            as_place(f"s3://closed/image.zarr/.zgroup?endpoint={endpoint}").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ REQUESTS = 32
 
 TIMEOUT_S = 30.0
 ATTEMPTS = 4
-"""A stage that reads remotely gives up after two minutes of silence; a fetch, which can go on, waits longer."""
+"""A stage that reads remotely gives up after two minutes of silence; a fetch can go on, and waits longer."""
 
 LISTED_FROM = 5
 """So many objects of one folder are rather listed than asked for one by one."""
