@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from organelle.catalog import Crop
+from organelle.geometry import Box
 from organelle.plan.choices import Choice
 from organelle.plan.groups import Group
 
@@ -82,12 +83,16 @@ class Proposal:
         return tuple(figures.name for figures in self.group.classes if figures.share < RARE)
 
     def _validation_seconds(self, megavoxels: float) -> float:
-        stride = math.prod(max(1, n * 3 // 4) for n in self.choice.patch_shape)
+        """Of all held-out crops: patches lie on a grid of their own, so there is one more along each axis."""
+        from organelle.train.held_out import middle
+
+        size, patch = self.group.voxel_size_nm, self.choice.patch_shape
         patches = 0
         for crop in self.validate:
-            sides = zip(crop.extent.shape_nm, self.group.voxel_size_nm, strict=True)
-            voxels = min(megavoxels * 1e6, math.prod(max(1.0, n / v) for n, v in sides))
-            patches += math.ceil(voxels / stride)
+            z, y, x = (math.ceil(n / v) for n, v in zip(crop.extent.shape_nm, size, strict=True))
+            shape = middle(Box((0, 0, 0), (z, y, x)), megavoxels * 1e6).shape
+            along = [n if p == 1 else -(-n // (p * 3 // 4)) + 1 for n, p in zip(shape, patch, strict=True)]
+            patches += math.prod(along)
         return MAKING_OBJECTS * patches * self.patch_seconds
 
 

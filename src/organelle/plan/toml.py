@@ -26,7 +26,7 @@ def _head(plan: Proposal) -> str:
     how = "Measured" if plan.measured else "Estimated, not measured"
     return (
         f"# {how}: {plan.step_seconds:.3g} s per step, {plan.memory_bytes / GIB:.1f} GiB; {plan.steps} steps "
-        f"take about {plan.minutes:g} minutes here.\n"
+        f"take about {plan.minutes:g} minutes here, loading aside.\n"
         f"name = {_value(plan.name)}"
     )
 
