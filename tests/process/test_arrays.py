@@ -26,6 +26,14 @@ def test_arrays_and_volumes_agree(work, name, plain):  # noqa: F811
     assert labels.any()
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 5), (0, 4, 4)])
+def test_hardly_a_voxel(shape):
+    full = {"mito": np.ones(shape, np.float32)}
+    settings = use(mito={"fill_holes": True, "grow_nm": 24, "min_volume_nm3": 0})
+    labels = apply_recipe(full, "mito", settings.recipe("mito"), (40.0, 4.0, 4.0))
+    np.testing.assert_array_equal(labels, np.ones(shape))
+
+
 def test_nothing_gives_nothing():
     empty = {"mito": np.zeros((4, 5, 6), np.float32)}
     assert not apply_recipe(empty, "mito", use().recipe("mito"), (8, 8, 8)).any()

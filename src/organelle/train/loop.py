@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -177,12 +177,14 @@ def _step(learner: Learner, batch: Batch, folder: RunFolder) -> float:
         return learner.learn(batch)
     except TrainingError as error:
         kept = folder.path / f"failed-step-{learner.step + 1}-rank-{learner.ranks.rank}.npz"
-        with whole(kept, overwrite=True) as part, part.open("wb") as stream:
+        # A full disk must not hide what went wrong.
+        with suppress(OSError), whole(kept, overwrite=True) as part, part.open("wb") as stream:
             np.savez_compressed(stream, em=batch.em, target=batch.target, known=batch.known)
+        lie = f"lie in {kept.name}" if kept.is_file() else "could not be written down"
         crops = ", ".join(f"crop{number}" for number in dict.fromkeys(batch.crops))
         raise TrainingError(
             f"{folder.path}: step {learner.step + 1} cannot be made: {error}. Its patches are of {crops} and "
-            f"lie in {kept.name}. The last saved state stands; usually a lower learning_rate, a lower "
+            f"{lie}. The last saved state stands; usually a lower learning_rate, a lower "
             'clip_gradient, or precision = "float32" in [train] helps'
         ) from error
 
