@@ -31,11 +31,13 @@ def commands() -> dict[str, Any]:
     """Every `csc` command by the name that one types: `train`, `catalog crops`."""
     import typer
 
-    from organelle.cli import app
+    from organelle.cli.everything import app
 
     def flat(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
         for name, command in group.commands.items():
             if hasattr(command, "commands"):
+                if command.invoke_without_command:
+                    yield before + name, command
                 yield from flat(command, f"{before}{name} ")
             else:
                 yield before + name, command
@@ -77,7 +79,7 @@ def test_what_a_page_tells_one_to_type_exists(page: Path) -> None:
     known = commands()
     groups = {name.split()[0] for name in known if " " in name}
     for verb, *words in typed(page, "csc"):
-        if verb in groups and words:
+        if verb in groups and words and not words[0].startswith("-"):
             verb = f"{verb} {words.pop(0)}"
         assert verb in known or verb in ("--help", "--version"), f"csc {verb}"
         if verb in known:
@@ -90,7 +92,7 @@ def test_what_a_page_tells_one_to_type_exists(page: Path) -> None:
 def test_every_command_that_a_page_mentions_exists(page: Path) -> None:
     groups = {name.split()[0] for name in commands() if " " in name}
     for words in re.findall(r"`csc ([a-z][a-z -]*)", page.read_text()):
-        first, *others = words.split()
+        first, *others = words.partition(" -")[0].split()
         name = f"{first} {others[0]}" if first in groups and others else first
         assert name in {*commands(), *groups}, name
 
@@ -148,9 +150,14 @@ def test_every_key_of_an_experiment_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize("page", [p for p in WRITTEN if TOML.search(p.read_text())], ids=name_of)
-def test_the_experiments_on_a_page_are_valid(page: Path, tmp_path: Path) -> None:
+def test_the_settings_on_a_page_are_valid(page: Path, tmp_path: Path) -> None:
     from organelle.experiment import load_experiment
+    from organelle.portal.config import load_config
 
     for text in TOML.findall(page.read_text()):
-        (tmp_path / "experiment.toml").write_text(text)
-        load_experiment(tmp_path / "experiment.toml")
+        if page.stem == "portal":
+            (tmp_path / "portal.toml").write_text(text)
+            load_config(tmp_path, {})
+        else:
+            (tmp_path / "experiment.toml").write_text(text)
+            load_experiment(tmp_path / "experiment.toml")

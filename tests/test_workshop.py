@@ -21,10 +21,12 @@ HOSTS = {
     "distributed.dask.org",
     "doi.org",
     "github.com",  # the N5 specification
+    "jsonfeed.org",  # the version of JSON Feed
     "janelia-cosem-datasets.s3.amazonaws.com",  # only in links that the reader opens
     "neuroglancer-demo.appspot.com",
     "ngff.openmicroscopy.org",
     "semver.org",
+    "tus.io",  # resumable uploads
     "www.blosc.org",
     "www.ccpem.ac.uk",  # the MRC2014 specification
     "www.w3.org",  # namespaces of SVG

@@ -43,7 +43,9 @@ class Loader:
         self.crops = load_crops(folder, crops_of(folder), self.model, SPATIAL)
         self.spec = self.model.with_normalisation(em_statistics(self.crops))
         self.cpu["opening"] = time.process_time() - sum(self.cpu.values())
-        self.held = sum(crop.em.nbytes + crop.labels.codes.nbytes for crop in self.crops)
+        turned = [crop.turned for crop in self.crops if crop.turned]
+        held = [(crop.em, crop.labels.codes) for crop in self.crops] + [(t.em, t.codes) for t in turned]
+        self.held = sum(em.nbytes + codes.nbytes for em, codes in held)
         self.draw("spatial", "batch", 1, skip=0)
         self.cpu["first"] = time.process_time() - sum(self.cpu.values())
 

@@ -18,8 +18,8 @@ OWN, PLAIN = "own", "plain"
 """How probabilities become objects: with the experiment's recipes, or the threshold 0.5 and no more."""
 PHANTOM_SEED = 0
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "sample"
-EFFORTS = {"phantom": replace(FULL, planar=True), "sample": REAL}
-"""Those of the tour; but the phantom is learned from planes, too: both sides have the same network."""
+EFFORTS = {"phantom": replace(FULL, fitted=True), "sample": REAL}
+"""Those of the tour; but the recipes of the phantom are fitted, too."""
 
 
 @dataclass(frozen=True)

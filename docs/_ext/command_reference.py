@@ -14,7 +14,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from organelle.cli import app
+from organelle.cli.everything import app
 
 WORDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
@@ -25,9 +25,11 @@ def commands() -> dict[str, Any]:
 
 
 def flat(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    """The commands of a group and of the groups within it."""
+    """The commands of a group and of the groups within it; a group that does something alone comes first."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield before + name, command
             yield from flat(command, f"{before}{name} ")
         else:
             yield before + name, command

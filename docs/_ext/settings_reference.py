@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -22,11 +22,10 @@ from sphinx.util.docutils import SphinxDirective
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
 
 
-def record_at(place: str) -> type[BaseModel]:
-    """The settings record that `package.module:Name` names."""
+def record_at(place: str) -> Any:
+    """The settings record (or table of records) that `package.module:Name` names."""
     module, _, name = place.partition(":")
-    record: type[BaseModel] = getattr(importlib.import_module(module), name)
-    return record
+    return getattr(importlib.import_module(module), name)
 
 
 def sections(record: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel], type[BaseModel]]]:
@@ -68,7 +67,7 @@ def section_of(annotation: Any) -> type[BaseModel] | None:
 def key_lines(record: type[BaseModel]) -> Iterator[str]:
     """The keys of one record as a definition list in Markdown."""
     for key, field in record.model_fields.items():
-        if section_of(field.annotation) is not None:
+        if section_of(field.annotation) is not None or key == "part":
             continue
         yield f"`{field.alias or key}` {name_of(field.annotation)}, {default_of(field)}"
         description = inspect.cleandoc(field.description or "").split("\n")
@@ -77,11 +76,21 @@ def key_lines(record: type[BaseModel]) -> Iterator[str]:
         yield ""
 
 
+def part_lines(name: str, part: type[BaseModel]) -> Iterator[str]:
+    """One kind of table in a list of tables that are told apart by `part`."""
+    yield from (f'### `part = "{name}"`', "", inspect.cleandoc(part.__doc__ or ""), "")
+    yield from key_lines(part)
+
+
 def name_of(annotation: Any) -> str:
     """A kind of value as one would say it in TOML."""
     kind, parts = get_origin(annotation), [part for part in get_args(annotation) if part is not Ellipsis]
     if annotation is Any:
         return "anything"
+    if kind is Annotated:
+        return name_of(parts[0])
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "*table*"
     if kind is Literal:
         return " or ".join(f"`{as_toml(choice)}`" for choice in parts)
     if kind is types.UnionType:
@@ -116,15 +125,20 @@ def as_toml(value: Any) -> str:
 
 
 class SettingsSection(SphinxDirective):
-    """The keys of the record that the argument names; with `:sections:` the sections below it instead."""
+    """The keys of the record that the argument names; with `:sections:` the sections below it instead.
+
+    With `:parts:` the argument names a table of records by their tag `part`, and each is listed.
+    """
 
     required_arguments = 1
-    option_spec = {"sections": directives.flag}  # noqa: RUF012
+    option_spec = {"sections": directives.flag, "parts": directives.flag}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
         record = record_at(self.arguments[0])
         if "sections" in self.options:
             lines = [line for section in sections(record) for line in section_lines(*section)]
+        elif "parts" in self.options:
+            lines = [line for name, part in record.items() for line in part_lines(name, part)]
         else:
             lines = list(key_lines(record))
         holder = nodes.Element()

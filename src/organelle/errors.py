@@ -14,6 +14,10 @@
     ├── CatalogError            a table of datasets or crops that contradicts itself
     ├── FormatError             a stored volume that cannot be read as what it claims to be
     │   └── ChunkError          one chunk that is truncated or corrupt
+    ├── LedgerError             a ledger of blocks that is damaged, locked, or belongs to another job
+    │   └── LedgerGone          somebody removed it meanwhile, as one does who has seen that all is done
+    ├── WorkError               blocks that cannot be worked through: each one fails, or each worker dies
+    ├── RecipeError             a recipe that cannot be followed: its parts do not fit, or it makes specks
     ├── GridMismatch            voxel sizes, shapes or places that do not fit together
     ├── EMMissing               a crop whose electron microscopy is not (completely) here
     ├── TrainingError           a training run that went wrong: its loss is no number
@@ -79,6 +83,22 @@ class FormatError(OrganelleError):
 
 class ChunkError(FormatError):
     """One chunk that cannot be decoded."""
+
+
+class LedgerError(OrganelleError):
+    """A ledger of blocks that is damaged, locked for too long, or belongs to another job."""
+
+
+class LedgerGone(LedgerError):
+    """A ledger that was removed while it was in use: by hand, or by somebody who saw that all is done."""
+
+
+class WorkError(OrganelleError):
+    """Blocks that cannot be worked through, because each one fails or each worker dies."""
+
+
+class RecipeError(OrganelleError):
+    """A recipe that cannot be followed: a part gets what it does not take, or makes nothing but specks."""
 
 
 class GridMismatch(OrganelleError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -36,6 +37,14 @@ def whole(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
         _publish(scratch / final.name, final, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path | str) -> Iterator[None]:
+    """One process at a time in the block; `path` is a file that is made for this, and stays."""
+    with Path(path).open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def refuse_existing(path: Path | str, *, overwrite: bool = False) -> None:

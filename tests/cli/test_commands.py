@@ -70,6 +70,7 @@ def copied(challenge: Path, to: Path) -> Path:
     return shutil.copytree(challenge, to / "challenge")
 
 
+@pytest.mark.soak
 def test_the_whole_path_command_by_command(csc: Csc, tiny_challenge: Path, tmp_path: Path) -> None:
     config = tmp_path / "small.toml"
     config.write_text(EXPERIMENT)

@@ -115,6 +115,7 @@ def one_voxel_more(truth: np.ndarray, known: np.ndarray) -> np.ndarray:
     return changed
 
 
+@pytest.mark.soak
 def test_truth_scores_itself_and_unknown_voxels_cost_nothing(tiny_challenge: Path, tmp_path: Path) -> None:
     source = load_catalog(tiny_challenge)
     report = make_truth(source, "13,14", data=tiny_challenge / "bucket", out=tmp_path / "home")

@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from organelle.catalog import load_catalog, make_datasplit
+from organelle.catalog import Crop, Region, load_catalog, make_datasplit
 from organelle.errors import CropNotFound, DatasetNotFound, FileMissing, SettingsError
-from organelle.experiment import datasplit, load_experiment, predict_experiment, process_experiment
+from organelle.experiment import (
+    Experiment,
+    datasplit,
+    load_experiment,
+    predict_experiment,
+    process_experiment,
+)
+from organelle.experiment.stages import channels_wanted, classes_wanted
+from organelle.geometry import Grid
+from organelle.settings import parse_settings
 
 GOOD = """
 name = "mine"
@@ -169,3 +178,36 @@ def test_stages_before_their_time_say_what_is_missing(tmp_path: Path, tiny_chall
     with pytest.raises(FileMissing, match="csc predict"):
         process_experiment(experiment, catalog, work=tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / "mine.toml"]
+
+
+def test_of_a_test_crop_what_it_is_scored_on_is_predicted_and_what_recipes_need() -> None:
+    experiment = parse_settings(
+        Experiment,
+        {
+            "name": "two",
+            "model": {
+                "network": "unet_3d",
+                "classes": ["pm", "cell", "mito"],
+                "voxel_size_nm": [8, 8, 8],
+                "patch_shape": [32, 32, 32],
+                "targets": [{"kind": "distance", "class": "mito"}],
+            },
+            "process": {"cell": {"minus": ["pm"]}},
+        },
+        "test",
+    )
+    grid = Grid((8, 8, 8), (4, 4, 4), (32, 32, 32))
+    scored = Crop(1, "liver", grid, ("cell", "nuc"), is_test=True)
+    assert classes_wanted(experiment, scored) == ("cell",)
+    assert channels_wanted(experiment, scored) == ("pm", "cell")
+    for place in (Crop(2, "liver", grid, ("mito",)), Region("liver")):
+        assert channels_wanted(experiment, place) == ("pm", "cell", "mito", "mito/distance")
+
+
+def test_the_file_may_say_where_each_class_of_the_submission_comes_from(tmp_path: Path) -> None:
+    text = GOOD + '[pack]\nchunk_voxels = 64\n[assemble]\nmito = "../other"\n'
+    experiment = load_experiment(written(tmp_path, text))
+    assert experiment.pack.chunk_voxels == 64
+    assert experiment.assemble.classes == {"mito": (str(tmp_path / "../other"),)}
+    with pytest.raises(SettingsError, match="mitoo"):
+        load_experiment(written(tmp_path, text.replace('mito = "../', 'mitoo = "../')))

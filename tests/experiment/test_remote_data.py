@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +39,10 @@ steps = 2
 
 
 def walk(data: Place | str, challenge: Path, work: Path) -> dict[str, str]:
-    """All that the stages make of `data`, as hashes of what they wrote."""
+    """All that the stages make of `data`, as hashes of what they wrote.
+
+    What a prediction says of its EM is left out: on a server, the chunks of EM are not looked at for it.
+    """
     work.mkdir()
     (work / "small.toml").write_text(EXPERIMENT)
     experiment, catalog = load_experiment(work / "small.toml"), load_catalog(challenge)
@@ -45,7 +50,18 @@ def walk(data: Place | str, challenge: Path, work: Path) -> dict[str, str]:
     predict_experiment(experiment, catalog, data=data, work=work)
     process_experiment(experiment, catalog, work=work)
     make_truth(catalog, [13], data=data, out=work / "home", classes=["pm", "mito"])
+    for said in (*(work / "predictions").rglob(".zattrs"), *(work / "processed").rglob(".zattrs")):
+        said.write_text(json.dumps(without_em(json.loads(said.read_text()))))
     return {name: sha256(work / name) for name in ("predictions", "processed", "home")}
+
+
+def without_em(record: Any) -> Any:
+    """The same without the keys `em`."""
+    if isinstance(record, list):
+        return [without_em(one) for one in record]
+    if isinstance(record, dict):
+        return {key: without_em(value) for key, value in record.items() if key != "em"}
+    return record
 
 
 def test_stages_make_the_same_of_a_server_as_of_its_folder(tiny_challenge: Path, tmp_path: Path) -> None:

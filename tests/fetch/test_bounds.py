@@ -50,7 +50,7 @@ def test_the_whole_challenge_is_bounded_without_a_network() -> None:
 def test_the_command_prints_what_it_assumed() -> None:
     from typer.testing import CliRunner
 
-    from organelle.cli.app import app
+    from organelle.cli.everything import app
 
     said = CliRunner().invoke(app, ["fetch-data", "--crops", "247", "--dry-run", "--offline"])
     assert said.exit_code == 0

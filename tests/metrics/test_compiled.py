@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import organelle
 
 CODE = """
@@ -18,6 +20,7 @@ print(int(table.voxels[0]))
 """
 
 
+@pytest.mark.soak
 def test_loops_are_compiled_without_a_home_in_an_installation_that_cannot_be_written(tmp_path: Path) -> None:
     package = tmp_path / "organelle"
     shutil.copytree(Path(organelle.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))

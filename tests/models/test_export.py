@@ -17,7 +17,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from organelle.cli import app
+from organelle.cli.everything import app
 from organelle.errors import CheckpointError, MissingExtra, OutputExists, SettingsError
 from organelle.models import (
     Checkpoint,
@@ -220,6 +220,19 @@ def test_of_a_network_that_tells_more_than_masks_the_package_gives_the_masks(tmp
         assert np.load(archive.open("test_output.npy")).shape == (1, 2, 24, 16)
     channels = model["config"]["organelle"]["channels"]
     assert [channel["name"] for channel in channels] == ["mito", "er", "mito/distance"]
+
+
+def test_a_network_that_is_shown_its_surroundings_takes_one_image_for_each(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    spec = spec_of(context=[2], patch_shape=[1, 48, 32], stride=[1, 24, 16])
+    path = save_checkpoint(tmp_path / "a.ckpt", Checkpoint(spec, 1, build_network(spec).state_dict()))
+    exported = export_onnx(path, tmp_path / "a.onnx")
+    assert exported.largest_difference <= exported.allowed
+    package = export_bioimageio(path, tmp_path / "a.zip")
+    names = described(package.path)["inputs"][0]["axes"][1]["channel_names"]
+    assert names == ["em", "em_2_times_coarser"]
+    with zipfile.ZipFile(package.path) as archive:
+        assert np.load(archive.open("test_input.npy")).shape == (1, 2, 48, 32)
 
 
 def typed(*words: str | Path) -> Any:

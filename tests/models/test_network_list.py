@@ -10,7 +10,7 @@ import tomllib
 import pytest
 from typer.testing import CliRunner
 
-from organelle.cli import app
+from organelle.cli.everything import app
 from organelle.errors import NotFound
 from organelle.models import (
     NetworkDescription,

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packed_challenge import CHALLENGE, FINE, drawn_ids, write_processed
 
+from organelle.catalog import processed_path
 from organelle.classes import Kind
 from organelle.geometry import Extent, Grid
 from organelle.pack import PackSettings, pack
-from organelle.pack.source import slabs
+from organelle.pack.source import block_shape, blocks
 from organelle.submission import open_submission
 from organelle.submission.alignment import rescale_labels
-from organelle.volumes import open_multiscale
+from organelle.volumes import open_multiscale, write_multiscale
 
 
 def packed(work: Path, class_name: str, chunk: int = 32) -> np.ndarray:
@@ -121,15 +122,57 @@ def test_other_values_than_1_are_inside_too(tmp_path: Path) -> None:
         [(8.0, 8.0, 8.0), (5.24, 4.0, 4.0), (3.0, 7.0, 11.0), (4.0, 4.0, 4.0), (1.74, 2.0, 2.0)]
     ),
     kind=st.sampled_from([Kind.INSTANCE, Kind.SEMANTIC]),
-    height=st.integers(1, 40),
+    shape=st.tuples(st.integers(5, 40), st.integers(4, 40), st.integers(6, 60)),
 )
-def test_the_height_of_the_slabs_changes_nothing(
-    tmp_path_factory: pytest.TempPathFactory, size: tuple[float, float, float], kind: Kind, height: int
+def test_the_shape_of_the_blocks_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+    size: tuple[float, float, float],
+    kind: Kind,
+    shape: tuple[int, int, int],
 ) -> None:
     work = tmp_path_factory.mktemp("work")
     grid = covering(size, more_nm=5)
     path = write_processed(work, 7, "mito", drawn_ids(grid, 3, "uint8"), grid)
     source = open_multiscale(path).levels[0]
-    at_once = next(slabs(source, FINE, kind, 1000))[1]
-    in_slabs = np.concatenate([labels for _, labels in slabs(source, FINE, kind, height)])
-    np.testing.assert_array_equal(in_slabs, at_once)
+    at_once = next(blocks(source, FINE, kind, (1000, 1000, 1000)))[1]
+    in_blocks = np.full(FINE.shape, 99, at_once.dtype)
+    for box, labels in blocks(source, FINE, kind, shape):
+        in_blocks[box.slices()] = labels
+    np.testing.assert_array_equal(in_blocks, at_once)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((200, 200, 200), (128, 256, 256)),
+        ((4000, 4000, 4000), (128, 128, 1024)),
+        ((300, 900, 300), (128, 256, 384)),
+        ((300, 90, 90), (128, 90, 90)),
+    ],
+)
+def test_blocks_are_whole_chunks_of_at_most_16_million_voxels(
+    shape: tuple[int, int, int], expected: tuple[int, int, int]
+) -> None:
+    chunk = tuple(min(128, n) for n in shape)
+    target = Grid((4.0, 4.0, 4.0), (0.0, 0.0, 0.0), shape)
+    assert block_shape((chunk[0], chunk[1], chunk[2]), target) == expected
+    coarser = target.downsampled()
+    assert block_shape((chunk[0], chunk[1], chunk[2]), target, coarser) == expected
+
+
+def test_blocks_of_a_finer_source_are_smaller() -> None:
+    target = Grid((8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (500, 500, 500))
+    assert block_shape((128, 128, 128), target, target.rescaled((8.0, 8.0, 4.0))) == (128, 128, 512)
+    assert block_shape((128, 128, 128), target, target.rescaled((4.0, 4.0, 4.0))) == (128, 128, 128)
+    assert block_shape((128, 128, 128), target, target.rescaled((1.0, 1.0, 1.0))) == (128, 128, 128)
+
+
+def test_a_finer_source_in_a_single_chunk_is_packed_by_children_as_here(tmp_path: Path) -> None:
+    grid = covering((1.0, 1.0, 2.0))
+    ids = drawn_ids(grid, 300, "uint64")
+    for name in ("mito", "ves"):
+        path = processed_path(tmp_path, CHALLENGE.crop(7), name)
+        write_multiscale(path, ids, grid, kind=Kind.INSTANCE, chunks=grid.shape)
+    for name, workers in (("a.zip", 1), ("b.zip", 2)):
+        pack(CHALLENGE, tmp_path, tmp_path / name, workers=workers)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()

@@ -14,7 +14,7 @@ from drawn_dataset import Drawn, draw_dataset
 from typer.testing import CliRunner
 
 from organelle.catalog import load_catalog, write_tables
-from organelle.cli import app
+from organelle.cli.everything import app
 from organelle.errors import OutputExists, SettingsError
 from organelle.experiment import datasplit, load_experiment, train_experiment
 from organelle.geometry import Nm
@@ -146,6 +146,7 @@ def test_data_may_lie_on_a_server(drawn: Drawn, tmp_path: Path) -> None:
     assert as_place(str(data)) == data  # as the process that takes the steps is told
 
 
+@pytest.mark.soak
 def test_a_trial_beyond_its_memory_is_stopped(drawn: Drawn) -> None:
     crops = [drawn.catalog.crop(1)]
     size = (4.0, 4.0, 4.0)

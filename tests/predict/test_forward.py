@@ -33,15 +33,15 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 def test_logits_become_probabilities_of_the_classes_asked_for():
     forward = network_forward(Drift(), spec_of(), classes=["nuc", "mito"])
     ramp = np.arange(16)
-    np.testing.assert_allclose(forward(PATCH), [sigmoid(PATCH), sigmoid(PATCH + ramp)], rtol=1e-5)
+    np.testing.assert_allclose(forward(PATCH[None]), [sigmoid(PATCH), sigmoid(PATCH + ramp)], rtol=1e-5)
 
 
 def test_a_class_has_the_same_bits_whichever_others_are_asked_for():
     torch.manual_seed(0)
     network = build_network(spec_of()).eval()
-    everything = network_forward(network, spec_of())(PATCH)
+    everything = network_forward(network, spec_of())(PATCH[None])
     np.testing.assert_array_equal(
-        network_forward(network, spec_of(), classes=["er"])(PATCH)[0], everything[1]
+        network_forward(network, spec_of(), classes=["er"])(PATCH[None])[0], everything[1]
     )
 
 
@@ -49,17 +49,17 @@ def test_mirrors_are_averaged_after_mirroring_back():
     forward = network_forward(Drift(), spec_of(), mirrors=True)
     ramp = np.arange(16)
     straight, mirrored = sigmoid(PATCH + ramp), sigmoid(PATCH + ramp[::-1])
-    np.testing.assert_allclose(forward(PATCH)[0], (straight + mirrored) / 2, rtol=1e-5)
+    np.testing.assert_allclose(forward(PATCH[None])[0], (straight + mirrored) / 2, rtol=1e-5)
 
 
 def test_with_mirrors_a_mirrored_patch_gives_the_mirrored_answer():
     torch.manual_seed(0)
     spec = spec_of(patch_shape=[1, 16, 16], stride=[1, 12, 12], network="unet_2d")
     forward = network_forward(build_network(spec).eval(), spec, mirrors=True)
-    plane = PATCH[:1]
-    np.testing.assert_allclose(forward(plane[:, ::-1]), forward(plane)[:, :, ::-1], atol=1e-6)
+    plane = PATCH[None, :1]
+    np.testing.assert_allclose(forward(plane[:, :, ::-1]), forward(plane)[:, :, ::-1], atol=1e-6)
     plain = network_forward(build_network(spec).eval(), spec)
-    assert abs(plain(plane[:, ::-1]) - plain(plane)[:, :, ::-1]).max() > 1e-4
+    assert abs(plain(plane[:, :, ::-1]) - plain(plane)[:, :, ::-1]).max() > 1e-4
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -74,7 +74,7 @@ def test_a_2d_network_sees_the_plane_across_any_axis(axis):
             return torch.cat([x, x, x], 1)
 
     patch = PATCH.take([5], axis=axis)
-    answer = network_forward(Spy(), spec_of(patch_shape=shape, stride=shape, network="unet_2d"))(patch)
+    answer = network_forward(Spy(), spec_of(patch_shape=shape, stride=shape, network="unet_2d"))(patch[None])
     assert seen[0].shape == (1, 1, 16, 16)
     np.testing.assert_array_equal(seen[0][0, 0].numpy(), patch.squeeze(axis))
     np.testing.assert_allclose(answer, [sigmoid(patch)] * 3, rtol=1e-5)
@@ -86,7 +86,7 @@ def test_no_gradients_are_kept():
             assert torch.is_inference_mode_enabled()
             return torch.cat([x, x, x], 1)
 
-    network_forward(Spy(), spec_of())(PATCH)
+    network_forward(Spy(), spec_of())(PATCH[None])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from organelle.blocks import PatchGrid
 from organelle.errors import OutputExists, SettingsError
 from organelle.geometry import Box
-from organelle.predict import predict, predict_region, predict_views, views_of
+from organelle.predict import ReadBoxes, predict, predict_region, predict_views, views_of
 from organelle.predict.settings import PredictSettings
 from organelle.volumes import open_multiscale
 
@@ -19,13 +19,17 @@ FLAT = {"network": "unet_2d", "patch_shape": [1, 16, 32], "stride": [1, 12, 24]}
 boxes = st.builds(Box, st.tuples(*[st.integers(-9, 9)] * 3), st.tuples(*[st.integers(1, 12)] * 3))
 
 
-def read_em(box: Box) -> np.ndarray:
+def grey(box: Box) -> np.ndarray:
     z, y, x = np.indices(box.shape) + np.reshape(box.start, (3, 1, 1, 1))
     return np.sin(z * 0.7 + y * 1.3 + x * 2.1).astype(np.float32)
 
 
-def forward(em: np.ndarray) -> np.ndarray:
+read_em = ReadBoxes(grey)
+
+
+def forward(seen: np.ndarray) -> np.ndarray:
     """It knows its axes apart: rows by their number, columns by their difference."""
+    (em,) = seen
     rows = np.arange(em.shape[1], dtype=np.float32)[:, None] / 100
     return np.stack([em + rows, np.diff(em, axis=2, append=0)])
 
@@ -81,9 +85,9 @@ def test_the_mean_of_the_views_is_that_of_the_network_on_turned_volumes():
     for one, other in ((0, 1), (0, 2)):
 
         def turned(box: Box, one: int = one, other: int = other) -> np.ndarray:
-            return read_em(exchanged(box, one, other)).swapaxes(one, other)
+            return grey(exchanged(box, one, other)).swapaxes(one, other)
 
-        answer = predict_region(forward, turned, exchanged(region, one, other), spec)
+        answer = predict_region(forward, ReadBoxes(turned), exchanged(region, one, other), spec)
         alone.append(answer.swapaxes(one + 1, other + 1))
     found = gathered(views_of(spec, "any"), region, (4, 4, 4))
     np.testing.assert_allclose(found, np.mean(alone, axis=0), atol=1e-6)

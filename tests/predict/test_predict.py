@@ -11,10 +11,10 @@ from torch import nn
 
 import organelle.predict.run as run
 from organelle.catalog import em_path, prediction_path
-from organelle.errors import CheckpointError, ChunkError, CropNotFound, EMMissing, FileMissing, OutputExists
+from organelle.errors import CheckpointError, CropNotFound, EMMissing, FileMissing, OutputExists, WorkError
 from organelle.models import checkpoint_hash, load_checkpoint, restore_network
 from organelle.predict import (
-    ModelEM,
+    PatchEM,
     PredictSettings,
     network_forward,
     plan_predict,
@@ -37,7 +37,7 @@ def test_every_class_is_a_volume_that_says_where_it_comes_from(data, catalog, ch
     crop = catalog.crop(1)
     assert report.written == tuple(prediction_path(work, crop, name) for name in CLASSES)
     spec = load_checkpoint(path).spec
-    em = ModelEM(open_multiscale(em_path(data, "liver")), spec.voxel_size_nm, spec.normalisation)
+    em = PatchEM(open_multiscale(em_path(data, "liver")), spec)
     forward = network_forward(restore_network(load_checkpoint(path)), spec)
     expected = to_uint8(predict_region(forward, em, EM_GRID.box_of(crop.extent), spec))
     for name, values in zip(CLASSES, expected, strict=True):
@@ -106,7 +106,7 @@ def test_a_second_run_keeps_what_is_there_and_does_the_rest(data, catalog, check
     assert report.kept == (prediction_path(tmp_path, catalog.crop(1), "er"),)
     assert len(report.written) == 5
     before = files(tmp_path / "predictions")
-    monkeypatch.setattr(run, "_predict_crop", None)
+    monkeypatch.setattr(run, "work_through", None)
     again = predict(path, catalog, [1, 2], data=data, work=tmp_path)
     assert again.written == ()
     assert again.plan.patches == 0
@@ -159,10 +159,10 @@ def test_a_crop_without_em_is_an_error_and_with_a_part_of_it_a_warning(data, cat
 def test_nothing_stands_under_a_final_name_after_an_error(data, catalog, checkpoint, tmp_path):
     chunk = em_path(data, "liver") / "s0" / "1" / "0" / "0"
     chunk.write_bytes(chunk.read_bytes()[:5])
-    with pytest.raises(ChunkError, match=r"s0/1/0/0"):
+    with pytest.raises(WorkError, match=r"(?s)1 of 1 blocks failed.*s0/1/0/0") as failed:
         predict(checkpoint(), catalog, [1], data=data, work=tmp_path)
-    left = [p.name for p in prediction_path(tmp_path, catalog.crop(1), "er").parent.iterdir()]
-    assert left == [".zgroup"]
+    assert "liver/crop1 at voxel (0, 0, 0), 20 x 21 x 22" in str(failed.value)
+    assert not (tmp_path / "predictions").exists()
 
 
 def test_wrong_names_are_explained(data, catalog, checkpoint, tmp_path):

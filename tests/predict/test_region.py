@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from organelle.blocks import Blending, PatchGrid
 from organelle.geometry import Box, Voxels
-from organelle.predict import predict_region, predict_slabs, to_uint8
+from organelle.predict import ReadBoxes, predict_region, predict_slabs, to_uint8
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,18 @@ class Spec:
 GRID = PatchGrid(Spec().patch_shape, Spec().stride)
 
 
-def read_em(box: Box) -> np.ndarray:
+def grey(box: Box) -> np.ndarray:
     """EM whose value depends on the place alone."""
     z, y, x = np.indices(box.shape) + np.reshape(box.start, (3, 1, 1, 1))
     return np.sin(z * 0.7 + y * 1.3 + x * 2.1).astype(np.float32)
 
 
-def forward(em: np.ndarray) -> np.ndarray:
+read_em = ReadBoxes(grey)
+
+
+def forward(seen: np.ndarray) -> np.ndarray:
     """A network that looks at its whole patch, as norms do, and at where in the patch a voxel is."""
+    (em,) = seen
     where = np.arange(em.size, dtype=np.float32).reshape(em.shape) / em.size
     answer = em * em.std() + where
     return np.stack([1 / (1 + np.exp(-answer)), 1 / (1 + np.exp(answer))])
@@ -75,7 +79,7 @@ def test_every_patch_is_seen_once_when_there_is_one_column():
 
     predict_region(counting, read_em, region, Spec(), (2, 99, 99))
     assert len(seen) == 4 * 4 * 2
-    assert {patch.shape for patch in seen} == {(4, 6, 5)}
+    assert {patch.shape for patch in seen} == {(1, 4, 6, 5)}
 
 
 def test_a_plane_wise_network_sees_single_planes():
@@ -83,7 +87,7 @@ def test_a_plane_wise_network_sees_single_planes():
     region = Box((2, 0, 0), (3, 8, 7))
 
     def mean_of_plane(em):
-        assert em.shape == (1, 6, 6)
+        assert em.shape == (1, 1, 6, 6)
         return np.broadcast_to(em.mean(), (2, 1, 6, 6))
 
     whole = predict_region(mean_of_plane, read_em, region, spec)
@@ -95,8 +99,10 @@ def test_a_plane_wise_network_sees_single_planes():
 @pytest.mark.parametrize("blending", list(Blending))
 def test_a_voxelwise_network_is_not_changed_by_blending(blending):
     region = Box((-2, 3, 1), (7, 9, 8))
-    result = predict_region(lambda em: np.stack([em, -em]), read_em, region, Spec(), blending=blending)
-    np.testing.assert_allclose(result[0], read_em(region), atol=1e-6)
+    result = predict_region(
+        lambda seen: np.stack([seen[0], -seen[0]]), read_em, region, Spec(), blending=blending
+    )
+    np.testing.assert_allclose(result[0], grey(region), atol=1e-6)
 
 
 def test_an_empty_region_gives_an_empty_array():

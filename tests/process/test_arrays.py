@@ -18,10 +18,10 @@ SETTINGS = {
 @pytest.mark.parametrize("name", ["mito", "cell", "pm"])
 @pytest.mark.parametrize("plain", [True, False])
 def test_arrays_and_volumes_agree(work, name, plain):  # noqa: F811
-    settings = use() if plain else use(**SETTINGS)
+    settings = use(mito={"threshold": 0.5}) if plain else use(**SETTINGS)
     process(CATALOG, "test", work=work, settings=settings)
     probabilities = {n: stored(work, n) / 255 for n in ("mito", "cell", "pm")}
-    labels = apply_recipe(probabilities, name, settings.recipe(name), GRID.voxel_size_nm)
+    labels = apply_recipe(probabilities, name, settings.recipe(name, list(probabilities)), GRID.voxel_size_nm)
     np.testing.assert_array_equal(labels, result(work, name))
     assert labels.any()
 

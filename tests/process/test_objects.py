@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from organelle.geometry import Box
-from organelle.process import Cut, fill_holes, find_objects, grow, grow_back
-from organelle.process.objects import label
+from organelle.process import Cut, Layer, Site, grow
+from organelle.process.parts import Components, FillHoles, Grow, MinVolume
+from organelle.process.runs import Runs
 
 SIZE = (8.0, 8.0, 8.0)
 shapes = st.tuples(*[st.integers(1, 9)] * 3)
@@ -19,23 +19,23 @@ blocks = st.tuples(*[st.integers(1, 6)] * 3)
 seeds = st.integers(0, 2**32)
 
 
-def reader(array):
-    """Reads boxes as a stored volume does: 0 outside."""
-
-    def read(box: Box):
-        out = np.zeros(box.shape, array.dtype)
-        inside = box.intersect(Box((0, 0, 0), array.shape))
-        if not inside.is_empty:
-            out[inside.slices(box.start)] = array[inside.slices()]
-        return out
-
-    return read
+def site(shape, block, **how):
+    """A place to follow recipes in, with blocks that are partly in memory and partly in files."""
+    how.setdefault("probability", lambda name: Layer.of(np.ones(shape, np.float32)))
+    return Site("mito", Cut(shape, block), SIZE, objects=how["probability"], **how)
 
 
-def whole(shape, stream):
-    out = np.full(shape, 99, np.uint32)
-    for box, values in stream:
-        out[box.slices()] = values
+def applied(part, array, block, **how):
+    layer = part.apply(Layer.of(array), site(array.shape, block, **how))
+    assert layer.dtype == (array.dtype if part.gives is None else {"mask": bool, "labels": "u4"}[part.gives])
+    return whole(layer, block)
+
+
+def whole(layer, block):
+    """Read block by block."""
+    out = np.full(layer.shape, 99, np.uint32)
+    for box in Cut(layer.shape, block):
+        out[box.slices()] = layer.read(box)
     return out
 
 
@@ -61,24 +61,27 @@ def test_objects_are_those_of_cc3d_numbered_by_their_first_voxel(
     shape, block, seed, smoothness, connectivity
 ):
     mask = drawn(shape, seed, smoothness)
-    found = find_objects(reader(mask), Cut(shape, block), 3, connectivity)
-    labels = whole(shape, found.blocks)
+    place = site(shape, block)
+    found = Components(connectivity=connectivity).apply(Layer.of(mask), place)
+    kept = MinVolume(volume_nm3=3 * 512).apply(found, place)
+    labels = whole(kept, block)
     pieces = cc3d.connected_components(mask.astype(np.uint8), connectivity=connectivity)
     expected = cc3d.dust(pieces, threshold=3, connectivity=connectivity)
     np.testing.assert_array_equal(labels > 0, expected > 0)
     pairs = np.unique(np.stack([labels.ravel(), expected.ravel()]), axis=1)
     assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1], "one to one"
     ids, first = first_voxels(labels)
-    assert ids == list(range(1, found.count + 1))
+    assert ids == list(range(1, kept.count + 1))
     assert first == sorted(first)
-    assert found.dropped == pieces.max() - found.count
+    assert found.count == pieces.max()
+    np.testing.assert_array_equal(kept.sizes[1:], np.bincount(labels.ravel())[1:])
 
 
 @settings(max_examples=50, deadline=None)
 @given(shape=shapes, block=blocks, seed=seeds, density=st.sampled_from([0.4, 0.7, 0.85]))
 def test_the_cavities_of_a_mask_are_those_of_scipy(shape, block, seed, density):
     mask = np.random.default_rng(seed).random(shape) < density
-    filled = whole(shape, fill_holes(reader(mask.astype(np.uint32)), Cut(shape, block)))
+    filled = applied(FillHoles(), mask, block)
     np.testing.assert_array_equal(filled, ndimage.binary_fill_holes(mask))
 
 
@@ -86,8 +89,8 @@ def test_the_cavities_of_a_mask_are_those_of_scipy(shape, block, seed, density):
 @given(shape=st.tuples(*[st.integers(5, 9)] * 3), block=blocks, seed=seeds)
 def test_a_cavity_goes_to_the_one_object_around_it(shape, block, seed):
     rng = np.random.default_rng(seed)
-    labels = label(rng.random(shape) < 0.3) * (rng.random(shape) < 0.95)
-    filled = whole(shape, fill_holes(reader(labels.astype(np.uint32)), Cut(shape, block)))
+    labels = cc3d.connected_components(rng.random(shape) < 0.3) * (rng.random(shape) < 0.95)
+    filled = applied(FillHoles(), labels.astype(np.uint32), block)
     expected = labels.copy()
     cavities, count = ndimage.label(labels == 0)
     for i in range(1, count + 1):
@@ -103,17 +106,17 @@ def test_a_shell_through_many_blocks_is_filled_and_one_with_a_pinhole_is_not():
     z, y, x = np.indices((15, 15, 15)) - 7
     radius = np.sqrt(z**2 + y**2 + x**2)
     shell = ((radius > 4.5) & (radius < 6.5)).astype(np.uint32) * 5
-    filled = whole(shell.shape, fill_holes(reader(shell), Cut(shell.shape, (4, 4, 4))))
+    filled = applied(FillHoles(), shell, (4, 4, 4))
     np.testing.assert_array_equal(filled, np.where(radius < 6.5, 5, 0))
     shell[7, 7, :7] = 0
-    assert (whole(shell.shape, fill_holes(reader(shell), Cut(shell.shape, (4, 4, 4)))) == shell).all()
+    assert (applied(FillHoles(), shell, (4, 4, 4)) == shell).all()
 
 
 def test_a_cavity_between_two_objects_stays_open():
     labels = np.full((3, 3, 4), 1, np.uint32)
     labels[:, :, 2:] = 2
     labels[1, 1, 1:3] = 0
-    assert (whole(labels.shape, fill_holes(reader(labels), Cut(labels.shape, (2, 2, 2)))) == labels).all()
+    assert (applied(FillHoles(), labels, (2, 2, 2)) == labels).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -128,8 +131,9 @@ def test_growing_over_blocks_is_growing_at_once(shape, block, seed, size):
     labels = np.where(rng.random(shape) < 0.03, rng.integers(1, 9, shape), 0).astype(np.uint32)
     allowed = rng.random(shape) < 0.9
     distance = 3.2 * size[2]
-    stream = grow_back(reader(labels), reader(allowed), Cut(shape, block), distance, size)
-    np.testing.assert_array_equal(whole(shape, stream), grow(labels, allowed, distance, size))
+    place = Site("mito", Cut(shape, block), size, lambda name: Layer.of(allowed * 0.7), Layer.of)
+    layer = Grow(distance_nm=distance).apply(Layer.of(labels), place)
+    np.testing.assert_array_equal(whole(layer, block), grow(labels, allowed, distance, size))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 31, 32), (3, 3, 3), (9, 9, 9)])
@@ -137,13 +141,13 @@ def test_growing_over_blocks_is_growing_at_once(shape, block, seed, size):
 def test_the_densest_dots_can_be_labelled(shape, connectivity):
     dots = np.zeros(shape, bool)
     dots[::2, ::2, ::2] = True
-    assert label(dots, connectivity).max() == dots.sum()
+    pieces, count = Runs.of(dots).label(connectivity)
+    assert count == pieces.values.max() == dots.sum()
 
 
 def test_an_empty_volume_has_no_objects_and_no_cavities():
     nothing = np.zeros((4, 5, 6), bool)
-    cut = Cut(nothing.shape, (3, 3, 3))
-    found = find_objects(reader(nothing), cut)
-    assert (found.count, found.dropped) == (0, 0)
-    assert not whole(nothing.shape, found.blocks).any()
-    assert not whole(nothing.shape, fill_holes(reader(nothing.astype(np.uint32)), cut)).any()
+    found = Components().apply(Layer.of(nothing), site(nothing.shape, (3, 3, 3)))
+    assert (found.count, found.sizes.tolist()) == (0, [0])
+    assert not whole(found, (3, 3, 3)).any()
+    assert not applied(FillHoles(), nothing.astype(np.uint32), (3, 3, 3)).any()

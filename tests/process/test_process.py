@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import cc3d
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -13,7 +14,6 @@ from organelle.classes import Kind
 from organelle.errors import ClassNotFound, FileMissing, GridMismatch, OutputExists
 from organelle.geometry import Grid
 from organelle.process import ProcessSettings, grow, plan_process, process
-from organelle.process.objects import label
 from organelle.settings import parse_settings
 from organelle.volumes import open_multiscale, write_multiscale
 
@@ -54,6 +54,10 @@ def stored(work, name):
 
 def result(work, name):
     return open_multiscale(processed_path(work, CROP, name)).levels[0].read()
+
+
+def label(mask, connectivity=26):
+    return cc3d.connected_components(mask.view(np.uint8), connectivity=connectivity)
 
 
 def use(**values):
@@ -98,7 +102,8 @@ def test_a_boundary_cuts_objects_apart_and_they_grow_back(tmp_path):
     pm[:, 12:15] = 0.7
     write(tmp_path, "cell", cell)
     write(tmp_path, "pm", pm)
-    report = process(CATALOG, "1", work=tmp_path, classes=["cell"])
+    plain = use(cell={"threshold": 0.5})
+    report = process(CATALOG, "1", work=tmp_path, classes=["cell"], settings=plain)
     assert report.results[0].objects == 1
 
     cut = use(cell={"minus": ["pm"], "minus_threshold": 0.6})
@@ -203,7 +208,9 @@ def test_a_second_run_keeps_what_stands_and_a_changed_recipe_is_refused(work):
     write(work, "pm", smooth(9), checkpoint="b" * 64)
     with pytest.raises(OutputExists, match="pm"):
         plan_process(CATALOG, [1], work=work)
-    assert plan_process(CATALOG, [1], work=work, classes=["cell"]).tasks == ()
+    with pytest.raises(OutputExists, match="cell"):  # whose recipe reads pm
+        plan_process(CATALOG, [1], work=work, classes=["cell"])
+    assert plan_process(CATALOG, [1], work=work, classes=["mito"]).tasks == ()
     process(CATALOG, [1], work=work, overwrite=True)
     np.testing.assert_array_equal(result(work, "pm"), stored(work, "pm") >= 128)
 
@@ -220,7 +227,7 @@ def test_what_is_not_predicted_is_named(work, tmp_path_factory):
         process(CATALOG, [1], work=tmp_path_factory.mktemp("empty"))
     with pytest.raises(FileMissing, match=r"er is not predicted.*predicted: pm, mito, cell.*csc predict"):
         process(CATALOG, [1], work=work, classes=["er"])
-    with pytest.raises(FileMissing, match=r"er, which the recipe of cell subtracts \(minus\) is not pred"):
+    with pytest.raises(FileMissing, match=r"er, which the recipe of cell needs, is not pred"):
         process(CATALOG, [1], work=work, settings=use(cell={"minus": ["er"]}))
     with pytest.raises(ClassNotFound, match="mito"):
         process(CATALOG, [1], work=work, classes=["mitto"])
@@ -260,3 +267,13 @@ def test_nothing_found_is_an_empty_volume(tmp_path):
     report = process(CATALOG, [1], work=tmp_path, settings=use(mito=recipe))
     assert (report.results[0].objects, report.results[0].voxels) == (0, 0)
     assert not result(tmp_path, "mito").any()
+
+
+def test_a_simpler_recipe_than_the_best_is_told(tmp_path):
+    write(tmp_path, "ves", smooth(4))
+    (note,) = process(CATALOG, [1], work=tmp_path).warnings
+    assert note == (
+        "liver/crop1/ves: ves_lum not predicted, so that a simpler recipe told touching objects apart"
+    )
+    write(tmp_path, "ves_lum", smooth(4))
+    assert process(CATALOG, [1], work=tmp_path, overwrite=True).warnings == ()

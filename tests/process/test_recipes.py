@@ -7,6 +7,7 @@ import pytest
 from organelle.classes import Kind, scored_classes
 from organelle.errors import ClassNotFound, SettingsError
 from organelle.process import ProcessSettings, Recipe
+from organelle.process.defaults import BUILT_IN_PARTS
 from organelle.settings import Settings, parse_settings
 
 
@@ -15,16 +16,48 @@ def parse(values) -> ProcessSettings:
 
 
 def test_a_class_without_a_word_has_what_is_built_in():
-    recipe = ProcessSettings().recipe("mito")
-    assert recipe.threshold == 0.5
-    assert recipe.min_volume_nm3 > 0
+    names = [part.part for part in ProcessSettings().recipe("mito").parts]
+    assert names == ["smooth", "threshold", "split", "keep_largest", "min_volume"]
     assert ProcessSettings().recipe("pm") == Recipe()
+
+
+def test_a_class_with_a_word_has_the_plain_recipe():
+    assert parse({"mito": {"threshold": 0.5}}).recipe("mito") == Recipe(min_volume_nm3=2e6)
+
+
+def test_the_best_built_in_recipe_is_taken_that_needs_only_what_is_predicted():
+    settings = ProcessSettings()
+    best, simpler = settings.recipe("ves", ["ves", "ves_lum"]), settings.recipe("ves", ["ves", "pm"])
+    assert best.parts[2].part == "watershed"
+    assert best.reads("ves") == ("ves", "ves_lum")
+    assert simpler.parts[2].part == "split"
+    assert settings.recipe("ves") == simpler
+    assert settings.simpler_than("ves", simpler) == ("ves_lum",)
+    assert settings.simpler_than("ves", best) == settings.simpler_than("pm", Recipe()) == ()
+
+
+def test_look_alikes_compete_where_all_of_them_are_predicted():
+    settings = ProcessSettings()
+    rivals = ["endo", "lyso", "ld", "perox"]
+    first = [settings.recipe("perox", predicted).parts[0].part for predicted in (rivals, rivals[1:])]
+    assert first == ["compete", "smooth"]
+    assert settings.recipe("endo", [*rivals[:3], "endo_lum"]) == settings.recipe("endo", ["endo_lum"])
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN_PARTS))
+def test_every_built_in_recipe_makes_objects_and_the_last_needs_its_class_alone(name):
+    recipes = [Recipe.model_validate({"parts": parts}) for parts in BUILT_IN_PARTS[name]]
+    assert recipes[-1].needs(name) == {name}
+    for recipe in recipes:
+        assert ProcessSettings().recipe(name, recipe.needs(name)) == recipe
+        for part in recipe.parts:
+            part.check(name)
 
 
 def test_every_instance_class_drops_specks_and_no_semantic_class_does():
     for organelle in scored_classes():
-        drops = ProcessSettings().recipe(organelle.name).min_volume_nm3 > 0
-        assert drops == (organelle.scored_as is Kind.INSTANCE), organelle.name
+        recipe = parse({organelle.name: {"threshold": 0.5}}).recipe(organelle.name)
+        assert (recipe.min_volume_nm3 > 0) == (organelle.scored_as is Kind.INSTANCE), organelle.name
 
 
 def test_the_special_counts_before_the_general_before_the_built_in():

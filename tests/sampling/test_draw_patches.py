@@ -98,7 +98,7 @@ def test_moving_voxels_and_interpolating_agree_where_both_can(seed: int, even: b
     module = import_module("organelle.sampling.draw")
     stack = module.Stack(crop.em, crop.em_present, crop.labels.codes, crop.label_start)
     place, how = np.array(crop.label_start) + centre, Manner(affine=affine)
-    outs = [np.empty(spec.patch_shape, np.float32) for _ in range(2)]
+    outs = [np.empty((1, *spec.patch_shape), np.float32) for _ in range(2)]
     moved = module._moved(stack, crop.labels, spec, place, matrix, how, outs[0])
     interpolated = module._interpolated(stack, crop.labels, spec, place, matrix, how, outs[1])
     np.testing.assert_array_equal(moved.imaged, interpolated.imaged)

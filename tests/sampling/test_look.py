@@ -9,7 +9,7 @@ from scipy import stats
 
 from organelle.geometry import Nm
 from organelle.models import Normalisation
-from organelle.sampling import Manner, Patch, SamplingSettings, Tone, draw, random_look
+from organelle.sampling import Affine, Look, Manner, Patch, SamplingSettings, Tone, draw, random_look
 from organelle.sampling.look import BENT, defocus
 
 SHAPE = (12, 14, 16)
@@ -81,6 +81,19 @@ def test_gamma_leaves_the_ends_and_what_is_beyond() -> None:
     greys = np.array([-BENT - 1, -BENT, 0, BENT, BENT + 2], np.float32)
     bent = Tone(gamma=2.0)(greys)
     np.testing.assert_allclose(bent, [-BENT - 1, -BENT, -BENT / 2, BENT, BENT + 2], rtol=1e-6)
+
+
+def test_the_curve_of_a_turned_patch_is_that_of_its_interpolated_greys_and_exact_where_it_is_not() -> None:
+    crop = crop_in_memory(noise(SHAPE), {"mito": mask(SHAPE)})
+    tone, normal = Tone(gamma=1.25, contrast=1.1, brightness=0.2), Normalisation(mean=128, std=70)
+    curve = tone(normal(np.arange(256, dtype=np.uint8)))
+    for affine in (Affine.rotation(1, 2, 30), Affine.rotation(0, 1, 50)):
+        greys = draw(crop, make_spec((8, 8, 8)), (6, 7, 8), affine)
+        spec = make_spec((8, 8, 8), normalisation=normal)
+        patch = draw(crop, spec, (6, 7, 8), Manner(affine=affine, look=Look(tone)))
+        wanted = np.interp(greys.em, np.arange(256), curve)
+        np.testing.assert_allclose(patch.em[patch.imaged], wanted[patch.imaged], atol=1e-5)
+        assert patch.em[4, 4, 4] == curve[crop.em[6, 7, 8]]  # the centre does not turn
 
 
 def test_noise_has_at_most_the_strength_asked_for_and_is_about_normal() -> None:

@@ -78,11 +78,11 @@ def test_an_error_while_drawing_reaches_the_caller(
 ) -> None:
     stream = stream_of(crops, workers=workers)
 
-    def broken(step: int, index: int, **_: object) -> None:
-        raise MemoryError(f"step {step}")
+    def broken(*_: object, **__: object) -> None:
+        raise MemoryError("no room")
 
-    monkeypatch.setattr(stream, "patch", broken)
-    with pytest.raises(MemoryError, match="step 4"):
+    monkeypatch.setattr("organelle.sampling.stream.draw", broken)
+    with pytest.raises(MemoryError, match="no room"):
         next(stream.iterate(4))
 
 

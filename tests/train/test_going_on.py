@@ -111,6 +111,7 @@ def test_parts_of_a_batch_lead_to_about_the_same_step(
     assert all(torch.allclose(value, other[name], atol=5e-3) for name, value in one.items())
 
 
+@pytest.mark.soak
 def test_a_cache_changes_nothing(tiny_challenge: Path, catalog: Catalog, tmp_path: Path) -> None:
     plain = run(tiny_challenge, catalog, tmp_path / "a", settings={"steps": 2})
     for name in ("b", "c"):

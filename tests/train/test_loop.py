@@ -144,6 +144,7 @@ def test_workers_change_nothing(
     assert_same_state(undisturbed.run / "last.ckpt", other.run / "last.ckpt")
 
 
+@pytest.mark.soak
 def test_a_killed_run_ends_with_the_tensors_of_an_undisturbed_one(
     undisturbed: TrainReport, tiny_challenge: Path, catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -206,6 +207,24 @@ def test_without_held_out_crops_the_last_state_is_the_one_to_predict_with(
     )
     assert report.best is None
     assert load_checkpoint(report.checkpoint).step == 2
+
+
+def test_a_network_that_is_shown_its_surroundings_learns_and_is_judged(
+    tiny_challenge: Path, catalog: Catalog, tmp_path: Path
+) -> None:
+    report = train(
+        MODEL.model_copy(update={"context": (2,)}),
+        data=tiny_challenge / "bucket",
+        run=tmp_path / "run",
+        train_crops=[catalog.crop(11)],
+        validate_crops=[catalog.crop(14)],
+        sampling=SamplingSettings(batch_size=1, workers=0),
+        settings=SETTINGS.model_copy(update={"steps": 2, "validate_every": 2}),
+    )
+    kept = load_checkpoint(report.checkpoint)
+    assert kept.spec.context == (2,)
+    assert kept.model[next(iter(kept.model))].shape[1] == 2
+    assert list((tmp_path / "run").rglob("worst*.png"))
 
 
 def test_no_crops_are_an_error(tiny_challenge: Path, tmp_path: Path) -> None:

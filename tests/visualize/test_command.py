@@ -38,11 +38,17 @@ def without_screen() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in SCREENS}
 
 
+def hear_ctrl_c() -> None:
+    """A shell starts what runs in its background deaf to Ctrl-C, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(*options, **environment) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [CSC, "visualize", *map(str, options)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=without_screen() | environment,
+        preexec_fn=hear_ctrl_c,
     )  # fmt: skip
     with process:
         try:

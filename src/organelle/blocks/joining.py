@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -84,22 +84,47 @@ class FaceJoiner:
         self._sizes: list[NDArray[np.int64]] = []
         self._firsts: list[NDArray[np.int64]] = []
         self._pairs: list[NDArray[np.int64]] = []
+        self._values: list[NDArray[np.int64]] = []
 
     def add(self, block: Box, labels: NDArray[np.integer]) -> None:
         """Take in a block's `labels`: 0 is background, 1..n its own pieces, every number in use."""
         if block.shape != labels.shape:
             raise GridMismatch(f"labels of shape {labels.shape} do not fill a block of {block.shape}")
-        if block.start in self._offsets:
-            raise GridMismatch(f"the block at {block.start} was already added")
         sizes = np.bincount(labels.ravel())[1:]
+        planes = {
+            (axis, side): np.take(labels, [0 if side < 0 else -1], axis=axis)
+            for axis, side in product(range(3), (-1, 1))
+        }
         if not sizes.all():
             raise GridMismatch(
                 f"the labels of the block at {block.start} do not use every number up to their largest"
             )
+        self.add_counted(block, planes, sizes, _first_voxels(labels, len(sizes)))
+
+    def add_counted(
+        self,
+        block: Box,
+        planes: Mapping[tuple[int, int], NDArray[np.integer]],
+        sizes: NDArray[np.int64],
+        first_voxels: NDArray[np.int64],
+        values: NDArray[np.integer] | None = None,
+    ) -> None:
+        """Take in a block of which all that matters is known.
+
+        Args:
+            block: a tile of the volume.
+            planes: its six outer planes (3D, one voxel thick) with labels 0..n, by axis and side (-1 or 1).
+            sizes: voxels of the pieces 1..n.
+            first_voxels: flat index in the block of the first voxel of each.
+            values: what each piece consists of; only pieces of equal values are joined. Default: all are.
+        """
+        if block.start in self._offsets:
+            raise GridMismatch(f"the block at {block.start} was already added")
         self._sizes.append(sizes)
-        self._firsts.append(self._first_voxels(block, labels, len(sizes)))
+        self._firsts.append(self._in_volume(block, first_voxels))
+        self._values.append(np.zeros(len(sizes), np.int64) if values is None else values.astype(np.int64))
         self._offsets[block.start] = self._total
-        self._faces[block.start] = _faces(labels, self._total)
+        self._faces[block.start] = {key: _numbered(plane, self._total) for key, plane in planes.items()}
         self._total += len(sizes)
         self._meet_neighbours(block.start)
 
@@ -109,6 +134,9 @@ class FaceJoiner:
         from scipy.sparse.csgraph import connected_components
 
         a, b = np.concatenate([np.empty((2, 0), np.int64), *self._pairs], axis=1)
+        values = _concatenate(self._values)
+        alike = values[a] == values[b]
+        a, b = a[alike], b[alike]
         links = coo_array((np.ones(len(a), bool), (a, b)), (self._total, self._total))
         count, group = connected_components(links, directed=False)
         firsts = np.full(count, np.iinfo(np.int64).max)
@@ -125,12 +153,13 @@ class FaceJoiner:
             dict(self._offsets),
         )
 
-    def _first_voxels(self, block: Box, labels: NDArray[np.integer], count: int) -> NDArray[np.int64]:
-        """Flat index in the whole volume of the first voxel of each label."""
-        flat = labels.ravel()
-        index = np.flatnonzero(flat)[::-1]
-        first = np.empty(count, np.int64)
-        first[flat[index] - 1] = index  # the last assignment wins: the lowest index
+    @property
+    def pieces(self) -> int:
+        """How many were added so far."""
+        return self._total
+
+    def _in_volume(self, block: Box, first: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Flat indices in a block as flat indices in the whole volume."""
         inside = np.unravel_index(first, block.shape)
         place = [i + a for i, a in zip(inside, block.start, strict=True)]
         return np.asarray(np.ravel_multi_index(place, self.shape), np.int64)
@@ -170,6 +199,15 @@ class FaceJoiner:
         return np.asarray(np.unique(np.concatenate(pairs, axis=1), axis=1), np.int64)
 
 
+def _first_voxels(labels: NDArray[np.integer], count: int) -> NDArray[np.int64]:
+    """Flat index of the first voxel of each label."""
+    flat = labels.ravel()
+    index = np.flatnonzero(flat)[::-1]
+    first = np.empty(count, np.int64)
+    first[flat[index] - 1] = index  # the last assignment wins: the lowest index
+    return first
+
+
 def _directions(connectivity: Connectivity) -> Iterator[Voxels]:
     for z, y, x in product((-1, 0, 1), repeat=3):
         steps = abs(z) + abs(y) + abs(x)
@@ -177,13 +215,10 @@ def _directions(connectivity: Connectivity) -> Iterator[Voxels]:
             yield z, y, x
 
 
-def _faces(labels: NDArray[np.integer], offset: int) -> _Faces:
-    """The six outer planes by (axis, side), as piece numbers of the whole volume; background is -1."""
-    faces = {}
-    for axis, side in product(range(3), (-1, 1)):
-        plane = np.take(labels, [0 if side < 0 else -1], axis=axis).astype(np.int64)
-        faces[axis, side] = np.where(plane > 0, plane + (offset - 1), -1)
-    return faces
+def _numbered(plane: NDArray[np.integer], offset: int) -> NDArray[np.int64]:
+    """Labels of a block as piece numbers of the whole volume; background is -1."""
+    wide = plane.astype(np.int64)
+    return np.where(wide > 0, wide + (offset - 1), -1)
 
 
 def _side(faces: _Faces, direction: Voxels) -> NDArray[np.int64]:

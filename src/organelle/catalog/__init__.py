@@ -26,7 +26,7 @@ from organelle.catalog.listing import (
     list_crops,
     list_datasets,
 )
-from organelle.catalog.records import Catalog, Crop, Dataset
+from organelle.catalog.records import Catalog, Crop, Dataset, Region
 from organelle.catalog.split import Datasplit, make_datasplit, make_folds
 from organelle.catalog.split_csv import read_datasplit, write_datasplit
 from organelle.catalog.split_places import missing_stores, split_place
@@ -50,6 +50,7 @@ __all__ = [
     "DatasetEntry",
     "Datasplit",
     "Holding",
+    "Region",
     "class_holdings",
     "count_annotations",
     "crop_groups",

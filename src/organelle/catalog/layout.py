@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import overload
 
-from organelle.catalog.records import Crop
+from organelle.catalog.records import Crop, Region
 from organelle.errors import CatalogError
 from organelle.stores import Place, as_place
 from organelle.stores.places import NODE_FILES
@@ -76,12 +76,17 @@ def label_path(data: Place | str, crop: Crop, class_name: str) -> Place:
     return labels_folder(data, crop) / class_name
 
 
-def prediction_path(work: Path | str, crop: Crop, class_name: str) -> Path:
-    """Where the predicted probabilities of one class of a crop are written."""
-    return Path(work) / "predictions" / f"{crop.dataset}.zarr" / crop.name / class_name
+def prediction_path(work: Path | str, crop: Crop | Region, channel: str) -> Path:
+    """Where a channel of a crop or region is written: `mito`, and `mito.distance` for `mito/distance`."""
+    return predicted_below(Path(work) / "predictions", crop, channel)
 
 
-def processed_path(work: Path | str, crop: Crop, class_name: str) -> Path:
+def predicted_below(folder: Path, crop: Crop | Region, channel: str) -> Path:
+    """The same below a folder that stands for `predictions`."""
+    return folder / f"{crop.dataset}.zarr" / crop.name / channel.replace("/", ".")
+
+
+def processed_path(work: Path | str, crop: Crop | Region, class_name: str) -> Path:
     """Where the objects or mask made from a prediction are written."""
     return Path(work) / "processed" / f"{crop.dataset}.zarr" / crop.name / class_name
 

@@ -1,11 +1,12 @@
-"""Dataset, Crop and the Catalog that holds them."""
+"""Dataset, Crop, Region and the Catalog that holds them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from organelle.errors import CropNotFound, DatasetNotFound, did_you_mean
+from organelle.errors import CropNotFound, DatasetNotFound, SettingsError, did_you_mean
 from organelle.geometry import Extent, Grid, Nm
 
 
@@ -56,6 +57,43 @@ class Crop:
     def extent(self) -> Extent:
         """From corner to corner in nm."""
         return self.grid.extent
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Any box of a dataset that is to be predicted, in nm; without `extent` all that was imaged."""
+
+    dataset: str
+    asked: Extent | None = None
+
+    @property
+    def name(self) -> str:
+        """The folder's name: `whole`, or `nm_0-800_0-800_400-1200` in z, y, x."""
+        if self.asked is None:
+            return "whole"
+        pairs = zip(self.asked.start_nm, self.asked.stop_nm, strict=True)
+        return "_".join(["nm", *(f"{a:g}-{b:g}" for a, b in pairs)])
+
+    @classmethod
+    def parse(cls, text: str) -> Region:
+        """`DATASET`, or `DATASET:Z0-Z1,Y0-Y1,X0-X1` in nm from the dataset's origin.
+
+        Raises:
+            SettingsError: anything else, or a box without volume.
+        """
+        dataset, colon, box = text.partition(":")
+        if not colon:
+            return cls(dataset)
+        number = r"(-?\d+(?:\.\d+)?)"
+        found = re.fullmatch(",".join([f"{number}-{number}"] * 3), box.replace(" ", ""))
+        sides = [float(v) for v in found.groups()] if found else []
+        if not sides or any(a >= b for a, b in zip(sides[0::2], sides[1::2], strict=True)):
+            raise SettingsError(
+                f"{text!r} is no region; write DATASET, or DATASET:Z0-Z1,Y0-Y1,X0-X1 in nm, each from the "
+                "smaller to the larger number"
+            )
+        z, y, x = (b - a for a, b in zip(sides[0::2], sides[1::2], strict=True))
+        return cls(dataset, Extent((sides[0], sides[2], sides[4]), (z, y, x)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,14 @@ Workers = Annotated[
 MemoryGiB = Annotated[
     float | None, typer.Option("--memory", min=0.1, help="GiB for all rows at a time. Default: what is free.")
 ]
+BlockMinutes = Annotated[
+    float | None,
+    typer.Option(
+        "--block-minutes",
+        help="End a worker that is at one block for longer, since it hangs; the block counts as failed. "
+        "Default: never.",
+    ),
+]
 
 DATA = Path("data")
 WORK = Path("work")
@@ -87,6 +95,11 @@ def open_catalog(folder: Path | None) -> Catalog:
 def gibibytes(memory: float | None) -> int | None:
     """GiB as bytes; None when nothing was given, or more than any machine has."""
     return int(memory * 2**30) if memory is not None and memory < 2**20 else None
+
+
+def seconds_of(minutes: float | None) -> float | None:
+    """Minutes as seconds; None when nothing was given."""
+    return None if minutes is None else 60 * minutes
 
 
 def class_names(text: str | None) -> list[str] | None:

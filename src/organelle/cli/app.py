@@ -5,64 +5,67 @@ from __future__ import annotations
 import errno
 import io
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from organelle.cli.batch_eval import batch_eval
-from organelle.cli.catalog import catalog_app
-from organelle.cli.compare import compare
-from organelle.cli.demo import demo
-from organelle.cli.evaluate import evaluate
-from organelle.cli.export import export
-from organelle.cli.fetch_data import fetch_data
-from organelle.cli.get_counts import get_counts
-from organelle.cli.make_datasplit import make_datasplit
-from organelle.cli.make_truth import make_truth
-from organelle.cli.models import models
-from organelle.cli.pack_results import pack_results
-from organelle.cli.plan import plan
-from organelle.cli.predict import predict
-from organelle.cli.process import process
-from organelle.cli.simulate import simulate
-from organelle.cli.speedtest import speedtest
-from organelle.cli.train import train
-from organelle.cli.validate import validate
-from organelle.cli.visualize import visualize
-
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
-app = typer.Typer(
-    name="csc",
-    help="Segment organelles in electron microscopy: the CellMap Segmentation Challenge, end to end.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
+COMMANDS = (
+    "catalog",
+    "fetch-data",
+    "speedtest",
+    "make-datasplit",
+    "get-counts",
+    "plan",
+    "run",
+    "train",
+    "predict",
+    "process",
+    "tune",
+    "pack-results",
+    "validate",
+    "submit",
+    "make-truth",
+    "evaluate",
+    "batch-eval",
+    "simulate",
+    "compare",
+    "models",
+    "export",
+    "visualize",
+    "portal",
+    "demo",
 )
-app.add_typer(catalog_app, name="catalog")
-app.command("fetch-data")(fetch_data)
-app.command("speedtest")(speedtest)
-app.command("make-datasplit")(make_datasplit)
-app.command("get-counts")(get_counts)
-app.command("plan")(plan)
-app.command("train")(train)
-app.command("predict")(predict)
-app.command("process")(process)
-app.command("pack-results")(pack_results)
-app.command("validate")(validate)
-app.command("make-truth")(make_truth)
-app.command("evaluate")(evaluate)
-app.command("batch-eval")(batch_eval)
-app.command("simulate")(simulate)
-app.command("compare")(compare)
-app.command("models")(models)
-app.command("export")(export)
-app.command("visualize")(visualize)
-app.command("demo")(demo)
+"""In the order of the help. `some-verb` is the function `some_verb` in a module of that name."""
+
+GROUPS = ("catalog", "portal")
+"""Commands that have commands of their own."""
 
 
-@app.callback(invoke_without_command=True)
+def app_of(commands: Iterable[str]) -> typer.Typer:
+    """The command line with some of its commands: those that are not asked for cost time to import."""
+    made = typer.Typer(
+        name="csc",
+        help="Segment organelles in electron microscopy: the CellMap Segmentation Challenge, end to end.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    made.callback(invoke_without_command=True)(top)
+    for name in commands:
+        word = name.replace("-", "_")
+        module = import_module(f"organelle.cli.{word}")
+        if name in GROUPS:
+            made.add_typer(getattr(module, f"{word}_app"), name=name)
+        else:
+            made.command(name)(getattr(module, word))
+    return made
+
+
 def top(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
@@ -93,6 +96,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal of few letters is no reason to fail
     try:
+        asked = next((word for word in arguments if not word.startswith("-")), "")
+        app = app_of([asked] if asked in COMMANDS else COMMANDS)
         app(args=[a for a in arguments if a != "--debug"], prog_name="csc")
     except SystemExit as stop:
         if stop.code == INTERRUPTED:

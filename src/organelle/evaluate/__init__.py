@@ -25,7 +25,7 @@ from organelle.evaluate.public_report import write_public_report
 from organelle.evaluate.records import Provenance, Result, Row, Source
 from organelle.evaluate.report import write_report
 from organelle.evaluate.rows import PlannedRow, score_row, score_rows
-from organelle.evaluate.scoring import INSTANCE_CLASSES, evaluate, plan_evaluation
+from organelle.evaluate.scoring import INSTANCE_CLASSES, evaluate, foretell_provenance, plan_evaluation
 from organelle.evaluate.simulate import simulate
 from organelle.evaluate.simulate_report import (
     ErrorCount,
@@ -95,6 +95,7 @@ __all__ = [
     "extended_path",
     "extended_record",
     "faults_path",
+    "foretell_provenance",
     "make_truth",
     "open_truth",
     "plan_evaluation",

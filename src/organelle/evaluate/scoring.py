@@ -87,13 +87,26 @@ def evaluate(
     require_scorable(plan, store, catalog)
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
         stamps = Stamps(plan, store, handed_in)
-        inputs, rows = (_source(submission), _source(truth)), plan_hash(plan, catalog)
-        made_with = Provenance(metric, *inputs, library_versions(), rows)
+        made_with = _provenance(submission, store, catalog, plan, metric)
         problems = validate(submission, catalog, read_values=False).problems
         scored = _kept_or_scored(plan, store, handed_in, made_with, stamps, work, workers, memory_bytes)
         found = dict(track(scored, "score", total=len(plan)))
     ordered = tuple(found[planned.place] for planned in plan)
     return Result(ordered, len(catalog.rows()), made_with, problems)
+
+
+def foretell_provenance(
+    submission: Path | str, truth: Path | str, catalog: Catalog, *, metric: str = "2026-06"
+) -> Provenance:
+    """What `evaluate` would note of how its result was made; both inputs are hashed, nothing is scored.
+
+    A result that stands with the same provenance would come out again. The arguments and errors are those of
+    `evaluate`.
+    """
+    require_version(metric)
+    require_installed(MODULES, "score")
+    store = open_truth(truth)
+    return _provenance(submission, store, catalog, plan_evaluation(store, catalog), metric)
 
 
 def plan_evaluation(
@@ -169,6 +182,13 @@ def _kept_or_scored(
             if kept and row.status != STOPPED:
                 kept.put(planned, row)
             yield planned.place, row
+
+
+def _provenance(
+    submission: Path | str, truth: Truth, catalog: Catalog, plan: Sequence[PlannedRow], metric: str
+) -> Provenance:
+    inputs = (_source(submission), _source(truth.path))
+    return Provenance(metric, *inputs, library_versions(), plan_hash(plan, catalog))
 
 
 def _source(path: Path | str) -> Source:

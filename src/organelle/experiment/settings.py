@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from organelle.models import ModelSettings
+from organelle.pack import AssembleSettings, PackSettings
 from organelle.predict import PredictSettings
 from organelle.process import ProcessSettings
 from organelle.sampling import SamplingSettings
@@ -77,6 +78,12 @@ class Experiment(Settings):
     process: ProcessSettings = ProcessSettings()
     """How predictions become objects."""
 
+    pack: PackSettings = PackSettings()
+    """How the submission is stored."""
+
+    assemble: AssembleSettings = AssembleSettings()
+    """Which work folder each class of the submission is taken from; its own, if nothing is said."""
+
 
 def load_experiment(path: Path | str) -> Experiment:
     """Read and check an experiment file; relative paths in it are taken from its folder.
@@ -85,12 +92,19 @@ def load_experiment(path: Path | str) -> Experiment:
         FileMissing: there is no such file.
         SettingsError: all problems at once; an unknown key names the nearest known one.
     """
-    experiment = parse_settings(Experiment, read_toml(path), str(path))
-    split, start = experiment.data.datasplit, experiment.model.start_from
-    if split is not None:
-        data = experiment.data.model_copy(update={"datasplit": Path(path).parent / split})
-        experiment = experiment.model_copy(update={"data": data})
-    if start is not None:
-        model = experiment.model.model_copy(update={"start_from": Path(path).parent / start})
-        experiment = experiment.model_copy(update={"model": model})
-    return experiment
+    return _relative_to(parse_settings(Experiment, read_toml(path), str(path)), Path(path).parent)
+
+
+def _relative_to(experiment: Experiment, folder: Path) -> Experiment:
+    """The same with all of its paths counted from `folder`."""
+    sections: dict[str, Settings] = {"assemble": experiment.assemble.relative_to(folder)}
+    if experiment.data.datasplit is not None:
+        split = folder / experiment.data.datasplit
+        sections["data"] = experiment.data.model_copy(update={"datasplit": split})
+    if experiment.model.start_from is not None:
+        start = folder / experiment.model.start_from
+        sections["model"] = experiment.model.model_copy(update={"start_from": start})
+    if experiment.predict.checkpoints:
+        beside = tuple(folder / checkpoint for checkpoint in experiment.predict.checkpoints)
+        sections["predict"] = experiment.predict.model_copy(update={"checkpoints": beside})
+    return experiment.model_copy(update=sections)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from organelle.catalog import Catalog, split_place
+from organelle.catalog import Catalog, Crop, Region, split_place
 from organelle.errors import SettingsError
 from organelle.experiment.crops import datasplit
 from organelle.experiment.settings import Experiment
-from organelle.predict import PredictReport, predict
+from organelle.predict import PredictPlan, PredictReport, plan_predict, predict
 from organelle.process import ProcessReport, process
 from organelle.stores import Place
 
@@ -67,47 +68,120 @@ def train_experiment(
 def predict_experiment(
     experiment: Experiment,
     catalog: Catalog,
-    crops: CropNames = "test",
+    crops: CropNames | None = "test",
     *,
     data: Place | str,
     work: Path | str,
     output: Path | str | None = None,
+    regions: Sequence[Region] = (),
     overwrite: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    block_seconds: float | None = None,
 ) -> PredictReport:
-    """Predict crops of the experiment's datasets with its best checkpoint, to `output` (default: `work`)."""
-    from organelle.train import best_checkpoint
+    """Predict crops and regions with the experiment's best checkpoint, to `output` (default: `work`).
 
+    Crops are those that lie in the experiment's datasets. Of a test crop the classes are written that it is
+    scored on, and what their recipes need; of others all that the network tells. Blocks are shared as
+    `predict` says.
+    """
     return predict(
-        best_checkpoint(run_folder(experiment, work)),
-        catalog,
-        _ids(experiment, catalog, crops),
+        *_asked(experiment, catalog, crops, work),
         data=data,
         work=output or work,
         settings=experiment.predict,
-        classes=experiment.model.classes,
+        classes=partial(channels_wanted, experiment),
+        regions=regions,
+        overwrite=overwrite,
+        workers=workers,
+        scheduler=scheduler,
+        block_seconds=block_seconds,
+    )
+
+
+def plan_prediction(
+    experiment: Experiment,
+    catalog: Catalog,
+    crops: CropNames | None = "test",
+    *,
+    data: Place | str,
+    work: Path | str,
+    output: Path | str | None = None,
+    regions: Sequence[Region] = (),
+    overwrite: bool = False,
+) -> PredictPlan:
+    """What `predict_experiment` would do."""
+    return plan_predict(
+        *_asked(experiment, catalog, crops, work),
+        data=data,
+        work=output or work,
+        settings=experiment.predict,
+        classes=partial(channels_wanted, experiment),
+        regions=regions,
         overwrite=overwrite,
     )
+
+
+def _asked(
+    experiment: Experiment, catalog: Catalog, crops: CropNames | None, work: Path | str
+) -> tuple[tuple[Path, ...], Catalog, list[int] | None]:
+    """Checkpoints, catalog and crops of a prediction."""
+    from organelle.train import best_checkpoint
+
+    checkpoints = experiment.predict.checkpoints or (best_checkpoint(run_folder(experiment, work)),)
+    return checkpoints, catalog, None if crops is None else _ids(experiment, catalog, crops)
 
 
 def process_experiment(
     experiment: Experiment,
     catalog: Catalog,
-    crops: CropNames = "test",
+    crops: CropNames | None = "test",
     *,
     work: Path | str,
     output: Path | str | None = None,
+    regions: Sequence[Region] = (),
     overwrite: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    block_seconds: float | None = None,
 ) -> ProcessReport:
     """Turn the predictions of the experiment's classes into masks and objects, in `output` (or `work`)."""
     return process(
         catalog,
-        _ids(experiment, catalog, crops),
+        None if crops is None else _ids(experiment, catalog, crops),
         work=work,
         settings=experiment.process,
         output=output,
-        classes=experiment.model.classes,
+        classes=partial(classes_wanted, experiment),
+        regions=regions,
         overwrite=overwrite,
+        workers=workers,
+        scheduler=scheduler,
+        block_seconds=block_seconds,
     )
+
+
+def classes_wanted(experiment: Experiment, crop: Crop | Region) -> tuple[str, ...]:
+    """The experiment's classes, of a test crop those that it is scored on."""
+    classes = experiment.model.classes
+    if isinstance(crop, Region) or not crop.is_test:
+        return classes
+    return tuple(name for name in classes if name in crop.classes)
+
+
+def channels_wanted(experiment: Experiment, crop: Crop | Region) -> tuple[str, ...]:
+    """What is predicted of a crop: all channels, of a test crop those that its scored classes need."""
+    channels = [channel.name for channel in experiment.model.channels]
+    if isinstance(crop, Region) or not crop.is_test:
+        return tuple(channels)
+    needed = set(classes_wanted(experiment, crop))
+    todo = list(needed)
+    while todo:
+        name = todo.pop()
+        recipe = experiment.process.recipe(name, channels)
+        todo += recipe.needs(name) - needed if name in experiment.model.classes else ()
+        needed |= recipe.needs(name)
+    return tuple(name for name in channels if name in needed)
 
 
 def _ids(experiment: Experiment, catalog: Catalog, crops: CropNames) -> list[int]:

@@ -130,7 +130,7 @@ def _write_parts(
     import torch
 
     spec = checkpoint.spec
-    grey = em_like(spec.spatial_shape, spec.normalisation, rng)[None, None]
+    grey = em_like((spec.in_channels, *spec.spatial_shape), spec.normalisation, rng)[None]
     with torch.inference_mode():
         logits = network(torch.from_numpy(spec.normalisation(grey)))
     probabilities = torch.sigmoid(logits).numpy().astype(np.float32)
@@ -150,7 +150,9 @@ def _torch_weights(network: torch.nn.Module, checkpoint: Checkpoint, folder: Pat
     import torch
 
     spec = checkpoint.spec
-    call = architecture(spec.network, spec.options).library_call(spec.dimensions, len(spec.classes))
+    call = architecture(spec.network, spec.options).library_call(
+        spec.dimensions, len(spec.classes), spec.in_channels
+    )
     if call is None or spec.targets:
         return None
     torch.save(network.state_dict(), folder / "weights.pt")
@@ -184,7 +186,7 @@ def _record(
         "description": "grey values of electron microscopy",
         "axes": [
             {"type": "batch"},
-            {"type": "channel", "channel_names": ["em"]},
+            {"type": "channel", "channel_names": ["em", *(f"em_{n}_times_coarser" for n in spec.context)]},
             *({**axis, "size": size} for axis, size in zip(space, sizes, strict=True)),
         ],
         "data": {"type": grey_type},

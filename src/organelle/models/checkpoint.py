@@ -127,6 +127,18 @@ def require_classes(
         )
 
 
+def require_channels(
+    spec: ModelSettings, names: tuple[str, ...] | list[str], where: str = "checkpoint"
+) -> None:
+    """As `require_classes`, for channels: `mito`, `mito/distance` and the like."""
+    known = [channel.name for channel in spec.channels]
+    if missing := [name for name in names if name not in known]:
+        raise CheckpointError(
+            f"the {where} knows nothing of {', '.join(missing)}{did_you_mean(missing[0], known)}. "
+            f"It predicts {', '.join(known)}: train with the missing ones, or leave them out"
+        )
+
+
 def _require_file(path: Path | str) -> Path:
     file = Path(path)
     if not file.is_file():

@@ -23,8 +23,9 @@ class that was never seen would otherwise start so low that it could hardly be l
 def build_network(spec: ModelSettings) -> torch.nn.Module:
     """The network of `spec` with fresh weights, drawn from torch's global generator.
 
-    It maps float32 [batch, 1, (z,) y, x] to logits [batch, channel, (z,) y, x] of the same size; with deep
-    supervision, in training mode, to a tuple of them, finest first (see `Architecture`).
+    It maps float32 [batch, image, (z,) y, x] (images: see `ModelSettings.in_channels`) to logits [batch,
+    channel, (z,) y, x] of the same size; with deep supervision, in training mode, to a tuple of them, finest
+    first (see `Architecture`).
 
     Raises:
         NotFound, SettingsError: an own network that cannot be imported, is not a network, or gives
@@ -33,9 +34,11 @@ def build_network(spec: ModelSettings) -> torch.nn.Module:
     """
     require_module("torch", "train")
     require_module("monai", "train")
-    network = architecture(spec.network, spec.options).build(spec.dimensions, len(spec.channels))
+    network = architecture(spec.network, spec.options).build(
+        spec.dimensions, len(spec.channels), spec.in_channels
+    )
     if ":" in spec.network:
-        check_output(network, spec.network, len(spec.channels), spec.spatial_shape)
+        check_output(network, spec.network, len(spec.channels), (spec.in_channels, *spec.spatial_shape))
     return network
 
 

@@ -126,7 +126,7 @@ def run_onnx(path: Path | str, patches: NDArray[np.float32]) -> NDArray[np.float
 def _write(network: torch.nn.Module, spec: ModelSpec, path: Path) -> None:
     import torch
 
-    example = torch.zeros((2, 1, *spec.spatial_shape))
+    example = torch.zeros((2, spec.in_channels, *spec.spatial_shape))
     try:
         with _quiet(), torch.no_grad():
             torch.onnx.export(
@@ -162,8 +162,8 @@ def _compare(
     """Largest difference to torch, and the largest allowed."""
     import torch
 
-    grey = em_like(spec.spatial_shape, spec.normalisation, rng)[None, None]
-    random = rng.standard_normal((2, 1, *spec.spatial_shape)).astype(np.float32)
+    grey = em_like((spec.in_channels, *spec.spatial_shape), spec.normalisation, rng)[None]
+    random = rng.standard_normal((2, spec.in_channels, *spec.spatial_shape)).astype(np.float32)
     difference, largest = 0.0, 1.0
     for patches in (spec.normalisation(grey), random):
         with torch.inference_mode():

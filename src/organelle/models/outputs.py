@@ -27,12 +27,16 @@ class Channel:
         values: `probability`, where truth is 0 or 1, or `amount`, where it is a number.
         activation: what makes the network's output into that; the loss and prediction apply it.
         weight: how much the channel counts in the mean of losses.
+        offset: step (z, y, x in voxels) from a voxel to its partner, where the channel tells the same of
+            both, as an affinity does; None where it tells of the voxel alone and stays true when EM is turned
+            or mirrored. Averages over turned patches go by it.
     """
 
     name: str
     values: Literal["probability", "amount"] = "probability"
     activation: Activation = "sigmoid"
     weight: float = 1.0
+    offset: Voxels | None = None
 
 
 class TargetSettings(Settings, ABC):
@@ -135,8 +139,10 @@ class AffinitySettings(TargetSettings):
     def channels(self) -> tuple[Channel, ...]:
         """One per offset, `CLASS/affinity_Z_Y_X`."""
         weight = self.weight / len(self.offsets)
-        names = ("_".join(map(str, offset)) for offset in self.offsets)
-        return tuple(Channel(f"{self.class_name}/affinity_{name}", weight=weight) for name in names)
+        return tuple(
+            Channel(f"{self.class_name}/affinity_{'_'.join(map(str, o))}", weight=weight, offset=o)
+            for o in self.offsets
+        )
 
 
 class OwnTargetSettings(TargetSettings):

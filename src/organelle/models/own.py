@@ -12,7 +12,7 @@ from organelle.models.importing import import_named
 if TYPE_CHECKING:
     import torch
 
-CONTRACT = "a network is a torch.nn.Module that maps [batch, 1, (z,) y, x] to [batch, class, (z,) y, x]"
+CONTRACT = "a network is a torch.nn.Module that maps [batch, image, (z,) y, x] to [batch, class, (z,) y, x]"
 
 
 class OwnNetwork(Architecture):
@@ -59,7 +59,7 @@ def check_output(network: torch.nn.Module, path: str, out_channels: int, shape: 
         network: as built.
         path: its import path, for errors.
         out_channels: classes.
-        shape: the patch as the network sees it.
+        shape: the patch as the network sees it: images, then its axes.
 
     Raises:
         SettingsError: it fails on such a patch, or gives something else than logits of that size.
@@ -71,12 +71,12 @@ def check_output(network: torch.nn.Module, path: str, out_channels: int, shape: 
         for training in (False, True):
             network.train(training)
             try:
-                outputs = _run(network, (2, 1, *shape))
+                outputs = _run(network, (2, *shape))
             except Exception as error:
                 raise SettingsError(
-                    f"{path} fails on a patch [2, 1, {', '.join(map(str, shape))}]: {error}"
+                    f"{path} fails on a patch [2, {', '.join(map(str, shape))}]: {error}"
                 ) from error
-            _check_outputs(outputs, path, (2, out_channels, *shape), training)
+            _check_outputs(outputs, path, (2, out_channels, *shape[1:]), training)
     network.train(was_training)
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from organelle.classes import class_named
 from organelle.errors import OrganelleError
 from organelle.geometry import Nm, Voxels
+from organelle.models.context import check_context
 from organelle.models.normalisation import Normalisation
 from organelle.models.outputs import AnyTarget, Channel, channels_of
 from organelle.models.registry import architecture, dimensions_of
@@ -32,6 +33,10 @@ class ModelSettings(Settings):
     """What the network sees at once; one axis of size 1 makes it a 2D network on planes across that axis."""
     stride: Voxels = Field(default_factory=lambda given: _three_quarters(given["patch_shape"]))
     """Step of the patch grid in prediction; three quarters of the patch let the rims overlap."""
+
+    context: tuple[int, ...] = ()
+    """What the network is shown beside the patch: `[4]` adds an image of the same size about the same centre
+    at voxels four times as large, for organelles that a patch is too small for; `[4, 16]` adds two."""
 
     targets: tuple[AnyTarget, ...] = ()
     """What else the network tells of a class than its mask: `[[model.targets]]` with `kind`, `class` and the
@@ -69,6 +74,7 @@ class ModelSettings(Settings):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         _check_stride(self.patch_shape, self.stride)
+        check_context(self.context, self.voxel_size_nm, self.patch_shape, self.stride)
         try:
             names = [channel.name for channel in self.channels]
             wanted = dimensions_of(self.network)
@@ -87,6 +93,11 @@ class ModelSettings(Settings):
         if reason := network.refusal(self.spatial_shape):
             raise ValueError(f"{self.network} {reason}")
         return self
+
+    @property
+    def in_channels(self) -> int:
+        """What the network is shown: EM at its voxel size, then one channel per entry of `context`."""
+        return 1 + len(self.context)
 
     @property
     def channels(self) -> tuple[Channel, ...]:

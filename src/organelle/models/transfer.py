@@ -93,7 +93,7 @@ def _class_axes(spec: ModelSettings, here: Tensors) -> dict[str, int]:
 
     kind = architecture(spec.network, spec.options)
     with torch.random.fork_rng(devices=[]):
-        wider = kind.build(spec.dimensions, len(spec.channels) + 1).state_dict()
+        wider = kind.build(spec.dimensions, len(spec.channels) + 1, spec.in_channels).state_dict()
     axes = {}
     for name, tensor in here.items():
         pairs = enumerate(zip(tensor.shape, wider[name].shape, strict=True))
@@ -149,6 +149,8 @@ def _differences(there: ModelSettings, here: ModelSettings) -> list[str]:
         found.append(f"network is {there.network} there, {here.network} here")
     if there.dimensions != here.dimensions:
         found.append(f"it is {there.dimensions}D there, {here.dimensions}D here")
+    if there.context != here.context:
+        found.append(f"context is {list(there.context)} there, {list(here.context)} here")
     ours, theirs = _options(here), _options(there)
     return found + [
         f"{key} is {theirs.get(key)!r} there, {ours.get(key)!r} here"

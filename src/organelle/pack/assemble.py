@@ -1,147 +1,91 @@
-"""Pack: every row of the test table into one zip, ids intact, exactly on the crop's grid."""
+"""Which run each row is taken from: exactly one, though several may hold it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from organelle.catalog import Catalog, Crop, processed_path
+from organelle.errors import FileMissing, require_folder
+from organelle.pack.settings import ZEROS, AssembleSettings
 
-from organelle.catalog import Catalog
-from organelle.classes import Kind
-from organelle.errors import SubmissionError
-from organelle.files import refuse_existing, whole
-from organelle.geometry import Box
-from organelle.pack.plan import PackPlan, PlannedRow, open_source, plan_pack
-from organelle.pack.records import PackedRow, PackReport
-from organelle.pack.settings import PackSettings
-from organelle.pack.source import slabs
-from organelle.progress import track
-from organelle.submission import ZarrZip, validate
-
-FLAGGED_IDS = 1 << 24
-"""Up to this id, distinct ids are counted with one flag each; beyond it they are sorted."""
+WHAT = "processed volumes (written by csc process)"
 
 
-def pack(
-    catalog: Catalog,
-    work: Path | str,
-    out: Path | str,
-    *,
-    overwrite: bool = False,
-    workers: int = 1,
-    settings: PackSettings | None = None,
-) -> PackReport:
-    """Write the submission for the test crops of `catalog` to the zip `out`.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The run that a row is taken from.
 
-    Each row is read from `{work}/processed`, wherever in there an experiment left it, and laid on the crop's
-    grid; rows that nobody predicted become zeros, because a missing row scores worse. The same input gives
-    the same bytes, for any number of `workers` (threads that compress). Memory: a few slabs of one crop.
+    Attributes:
+        work: its work folder, None where nobody predicted the row.
+        passed_over: other folders that were asked for it and hold it, too.
+        wanted: those that the file names for its class, if it names any.
+    """
+
+    work: Path | None
+    passed_over: tuple[Path, ...] = ()
+    wanted: tuple[str, ...] = ()
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the row's class was named, but none of the folders named holds the row."""
+        return self.work is None and bool(self.wanted) and ZEROS not in self.wanted
+
+
+class Assembly:
+    """Chooses a run for every row; made from the section `[assemble]`.
 
     Raises:
-        OutputExists: `out` exists; nothing was read.
-        FileMissing, GridMismatch, SubmissionError: see `plan_pack`; also negative ids.
-        ChunkError: a source that cannot be decoded. Nothing stands under `out` then.
+        FileMissing: a work folder that is named, but is none: it holds no folder `processed`.
+        NotFound: a crop or dataset of `sources` that is not in the catalog.
     """
-    refuse_existing(out, overwrite=overwrite)
-    plan = plan_pack(catalog, work)
-    stored = settings or PackSettings()
-    with whole(out, overwrite=overwrite) as part:
-        archive = ZarrZip(part, chunk_voxels=stored.chunk_voxels, compression_level=stored.compression_level)
-        with archive, ThreadPoolExecutor(workers) as pool:
-            rows = tuple(_pack_rows(archive, pool, plan))
-        _check(part, catalog)
-    return PackReport(Path(out), rows)
+
+    def __init__(self, settings: AssembleSettings, catalog: Catalog, work: Path | str) -> None:
+        self.settings = settings
+        self.default = Path(settings.default or work)
+        self._crops = [
+            {crop.id for crop in catalog.select(s.crops)} if s.crops else set(catalog.test_crops)
+            for s in settings.sources
+        ]
+        named = [w for works in settings.classes.values() for w in works]
+        named += [source.work for source in settings.sources]
+        if settings.default or not named:
+            named.append(str(self.default))
+        for name in dict.fromkeys(named):
+            if name != ZEROS:
+                require_folder(Path(name), "work folder")
+                require_folder(Path(name) / "processed", WHAT)
+
+    def choose(self, crop: Crop, class_name: str) -> Choice:
+        """The first folder that is for this row and holds it."""
+        folders, is_named = self._folders(crop, class_name)
+        asked = [Path(folder) for folder in takewhile(lambda f: f != ZEROS, dict.fromkeys(folders))]
+        holding = [folder for folder in asked if processed_path(folder, crop, class_name).is_dir()]
+        return Choice(holding[0] if holding else None, tuple(holding[1:]), tuple(folders) if is_named else ())
+
+    def _folders(self, crop: Crop, class_name: str) -> tuple[tuple[str, ...], bool]:
+        """Where to look, in order; and whether the class is named there."""
+        if own := self.settings.classes.get(class_name):
+            return own, True
+        found = [
+            source
+            for source, crops in zip(self.settings.sources, self._crops, strict=True)
+            if crop.id in crops and (class_name in source.classes or not source.classes)
+        ]
+        folders = tuple(source.work for source in found)
+        is_named = any(source.classes for source in found)
+        return (folders if is_named else (*folders, str(self.default))), is_named
 
 
-def _pack_rows(archive: ZarrZip, pool: Executor, plan: PackPlan) -> Iterator[PackedRow]:
-    archive.write_group("")
-    begun: set[int] = set()
-    for row in track(plan.rows, "packing"):
-        if row.crop.id not in begun:
-            archive.write_group(f"{row.crop.name}/")
-            begun.add(row.crop.id)
-        yield _pack_row(archive, pool, row)
-
-
-def _pack_row(archive: ZarrZip, pool: Executor, row: PlannedRow) -> PackedRow:
-    """Read the source twice: once for its largest id, which decides the dtype, and once to write it."""
-    height = archive.chunk_shape(row.crop.grid)[0]
-    census = _Census()
-    for _, labels in _slabs_of(row, height):
-        census.count(labels)
-    archive.write_array(row.name, row.crop.grid, census.dtype)
-    stored = sum(
-        _write_slab(archive, pool, row, box, labels.astype(census.dtype, copy=False))
-        for box, labels in _slabs_of(row, height)
-    )
-    return PackedRow(
-        crop=row.crop.id,
-        class_name=row.class_name,
-        source=row.source,
-        dtype=str(census.dtype),
-        ids=census.ids if row.kind is Kind.INSTANCE else None,
-        voxels=census.voxels,
-        stored_bytes=stored,
-    )
-
-
-def _slabs_of(row: PlannedRow, height: int) -> Iterator[tuple[Box, np.ndarray]]:
-    if row.source is not None:
-        yield from slabs(open_source(row), row.crop.grid, row.kind, height)
-
-
-def _write_slab(archive: ZarrZip, pool: Executor, row: PlannedRow, box: Box, labels: np.ndarray) -> int:
-    """Write the chunks of one slab that are not all 0; returns their compressed size."""
-    shape = archive.chunk_shape(row.crop.grid)
-    tiles = [tile for tile in box.tiles(shape) if labels[tile.slices(box.start)].any()]
-    encoded = pool.map(lambda tile: archive.encode(labels[tile.slices(box.start)], shape), tiles)
-    stored = 0
-    for tile, data in zip(tiles, encoded, strict=True):
-        archive.write_chunk(row.name, [a // n for a, n in zip(tile.start, shape, strict=True)], data)
-        stored += len(data)
-    return stored
-
-
-def _check(path: Path, catalog: Catalog) -> None:
-    """Let the validator look at the finished file before it gets its name."""
-    report = validate(path, catalog, read_values=False)
-    if report.problems:
-        raise SubmissionError(
-            "what was packed does not pass the validator, so it was not kept:\n"
-            + "\n".join(f"{p.code}: {p}" for p in report.problems)
+def require_found(choices: dict[str, Choice]) -> None:
+    """Raise `FileMissing` that lists all rows, by name, that none of their folders holds."""
+    missing = [
+        f"{name}: not in {', '.join(choice.wanted)}" for name, choice in choices.items() if choice.is_missing
+    ]
+    if missing:
+        raise FileMissing(
+            "\n".join(missing)
+            + "\n[assemble] takes these rows from there: process them there, name another work folder too, "
+            f'or end the list with "{ZEROS}" to leave them empty'
         )
-
-
-class _Census:
-    """Counts voxels and distinct ids, plane by plane."""
-
-    def __init__(self) -> None:
-        self.highest = 0
-        self.voxels = 0
-        self._small = np.zeros(FLAGGED_IDS, bool)
-        self._large: set[int] = set()
-
-    @property
-    def ids(self) -> int:
-        """Number of distinct ids above 0."""
-        return int(np.count_nonzero(self._small[1:])) + len(self._large)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The smallest unsigned type that holds every id."""
-        return np.dtype(np.min_scalar_type(self.highest))
-
-    def count(self, labels: np.ndarray) -> None:
-        """Take in some labels, unsigned, z y x."""
-        for plane in labels:
-            highest = int(plane.max(initial=0))
-            self.highest = max(self.highest, highest)
-            self.voxels += int(np.count_nonzero(plane))
-            if highest < FLAGGED_IDS:
-                self._small[plane] = True
-            else:
-                self._small[plane[plane < FLAGGED_IDS]] = True
-                self._large.update(np.unique(plane[plane >= FLAGGED_IDS]).tolist())

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from organelle.catalog import Catalog, Crop, processed_path
 from organelle.classes import Kind, kind_of
-from organelle.errors import GridMismatch, SubmissionError, require_folder
+from organelle.errors import FileMissing, FormatError, GridMismatch, SubmissionError
 from organelle.geometry import Grid
+from organelle.pack.assemble import Assembly, Choice, require_found
+from organelle.pack.settings import ZEROS, AssembleSettings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,12 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """One crop and class; `source` is None where nobody predicted it and zeros are written."""
+    """One crop and class; `source` is None where nobody predicted it and zeros are written.
+
+    `work` is the work folder that the source lies in, `passed_over` names others that hold the row, too.
+    """
 
     crop: Crop
     class_name: str
     kind: Kind
     source: Path | None
+    work: Path | None = None
+    passed_over: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,39 +51,64 @@ class PackPlan:
         """The rows that have a source."""
         return tuple(row for row in self.rows if row.source is not None)
 
+    @property
+    def runs(self) -> dict[Path, tuple[str, ...]]:
+        """For each work folder the names of the rows that are taken from it."""
+        works = dict.fromkeys(row.work for row in self.rows if row.work is not None)
+        return {work: tuple(row.name for row in self.rows if row.work == work) for work in works}
+
     def __rich__(self) -> Table:
         from rich.table import Table
 
         title = f"{len(self.filled)} of {len(self.rows)} rows have a source, the others become zeros"
         table = Table("crop", "class", "source", title=title, title_justify="left")
         for row in self.rows:
-            table.add_row(str(row.crop.id), row.class_name, str(row.source or "zeros"))
+            table.add_row(str(row.crop.id), row.class_name, str(row.source or ZEROS))
         return table
 
 
-def plan_pack(catalog: Catalog, work: Path | str) -> PackPlan:
-    """Look for a processed volume of every row of the test table below `work`; reads metadata only.
+def plan_pack(catalog: Catalog, work: Path | str, *, assemble: AssembleSettings | None = None) -> PackPlan:
+    """Look for a processed volume of every row of the test table; reads metadata only.
+
+    Args:
+        catalog: its test table.
+        work: the work folder of all rows for which `assemble` names no other.
+        assemble: the section `[assemble]`.
 
     Raises:
-        FileMissing: no folder `processed` in `work`.
+        FileMissing: a work folder without a folder `processed`; rows that are not where `assemble` says.
         GridMismatch: sources that do not cover their crop, all of them at once.
-        SubmissionError: no row has a source, or sources hold no labels, all of them at once.
+        SubmissionError: no row has a source, or sources are no labels, all of them at once.
     """
-    folder = require_folder(Path(work) / "processed", "processed volumes (written by csc process)")
-    plan = PackPlan(tuple(_planned(work, crop, name) for crop, name in catalog.rows()))
+    assembly = Assembly(assemble or AssembleSettings(), catalog, work)
+    choices = {f"{crop.name}/{name}": assembly.choose(crop, name) for crop, name in catalog.rows()}
+    require_found(choices)
+    plan = PackPlan(
+        tuple(_planned(crop, name, choices[f"{crop.name}/{name}"]) for crop, name in catalog.rows())
+    )
     if not plan.filled:
         raise SubmissionError(
-            f"{folder} holds no volume for any of the {len(plan.rows)} rows of {catalog.name}; "
-            'run "csc process" on the test crops first, or name the right --catalog'
+            f"{assembly.default / 'processed'} holds no volume for any of the {len(plan.rows)} rows of "
+            f'{catalog.name}; run "csc process" on the test crops first, or name the right --catalog'
         )
-    sources = {row.name: open_source(row) for row in plan.filled}
-    floats = [f"{name}: {v.path} holds {v.dtype}" for name, v in sources.items() if v.dtype.kind == "f"]
-    if floats:
-        raise SubmissionError("\n".join((*floats, 'these are no labels; make them with "csc process"')))
+    _check_sources(plan)
+    return plan
+
+
+def _check_sources(plan: PackPlan) -> None:
+    sources: dict[str, Volume] = {}
+    wrong = []
+    for row in plan.filled:
+        try:
+            sources[row.name] = open_source(row)
+        except (FormatError, FileMissing) as error:
+            wrong.append(f"{row.name}: {error}")
+    wrong += [f"{name}: {v.path} holds {v.dtype}" for name, v in sources.items() if v.dtype.kind not in "biu"]
+    if wrong:
+        raise SubmissionError("\n".join((*wrong, 'these are no labels; make them with "csc process"')))
     gaps = [gap for row in plan.filled for gap in _gaps(row, sources[row.name])]
     if gaps:
         raise GridMismatch("\n".join((*gaps, "predict and process these crops again")))
-    return plan
 
 
 def open_source(row: PlannedRow) -> Volume:
@@ -88,9 +120,9 @@ def open_source(row: PlannedRow) -> Volume:
     return open_multiscale(row.source).levels[0]
 
 
-def _planned(work: Path | str, crop: Crop, class_name: str) -> PlannedRow:
-    source = processed_path(work, crop, class_name)
-    return PlannedRow(crop, class_name, kind_of(class_name), source if source.is_dir() else None)
+def _planned(crop: Crop, class_name: str, choice: Choice) -> PlannedRow:
+    source = None if choice.work is None else processed_path(choice.work, crop, class_name)
+    return PlannedRow(crop, class_name, kind_of(class_name), source, choice.work, choice.passed_over)
 
 
 def _gaps(row: PlannedRow, source: Volume) -> Iterator[str]:

@@ -68,7 +68,7 @@ def _load(choice: Choice, classes: tuple[str, ...]) -> Load:
         kept[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    patch = torch.zeros((1, 1, *settings.spatial_shape), device="meta")
+    patch = torch.zeros((1, settings.in_channels, *settings.spatial_shape), device="meta")
     with FlopCounterMode(display=False) as counted, saved_tensors_hooks(keep, lambda tensor: tensor):
         network(patch)
     weights = {p.untyped_storage()._cdata for p in network.parameters()}

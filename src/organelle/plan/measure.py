@@ -141,7 +141,7 @@ def _patch_seconds(learner: Any) -> float:
     import torch
 
     network, found = learner.network.eval(), math.inf
-    patch = torch.zeros((1, 1, *learner.spec.spatial_shape), device=learner.device)
+    patch = torch.zeros((1, learner.spec.in_channels, *learner.spec.spatial_shape), device=learner.device)
     for _ in range(2):
         start = time.perf_counter()
         with torch.inference_mode():

@@ -4,27 +4,37 @@
 this room loads no torch.
 """
 
-from organelle.predict.em import ModelEM
+from organelle.predict.em import ModelEM, PatchEM
+from organelle.predict.estimate import Estimate, estimate, measure_patch
 from organelle.predict.forward import mirror_axes, network_forward
+from organelle.predict.opening import OpenedForward, open_forward
 from organelle.predict.plan import CropPlan, PredictPlan, plan_predict
 from organelle.predict.planes import Planes, View, predict_views, views_of
-from organelle.predict.region import Forward, ReadEM, predict_region, predict_slabs, to_uint8
-from organelle.predict.run import PROBABILITY_SCALE, PredictReport, predict
+from organelle.predict.region import Forward, ReadBoxes, ReadPatches, predict_region, predict_slabs, to_uint8
+from organelle.predict.run import PredictReport, predict
 from organelle.predict.settings import PredictSettings
+from organelle.predict.stored import PROBABILITY_SCALE
 
 __all__ = [
     "PROBABILITY_SCALE",
     "CropPlan",
+    "Estimate",
     "Forward",
     "ModelEM",
+    "OpenedForward",
+    "PatchEM",
     "Planes",
     "PredictPlan",
     "PredictReport",
     "PredictSettings",
-    "ReadEM",
+    "ReadBoxes",
+    "ReadPatches",
     "View",
+    "estimate",
+    "measure_patch",
     "mirror_axes",
     "network_forward",
+    "open_forward",
     "plan_predict",
     "predict",
     "predict_region",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from organelle.errors import SettingsError
-from organelle.models import ModelSettings
+from organelle.models import ModelSettings, require_channels
+from organelle.models.outputs import Channel
+from organelle.predict.averaging import Answer, averaged, needed_channels
+from organelle.predict.backends import choose_device, torch_answer
 from organelle.predict.region import Forward
+from organelle.predict.symmetry import Symmetry, mirror_axes, symmetries_of
 
 if TYPE_CHECKING:
     import torch
+
+__all__ = ["Wanted", "choose_device", "mirror_axes", "network_forward"]
 
 
 def network_forward(
@@ -23,67 +25,53 @@ def network_forward(
     *,
     classes: Sequence[str] | None = None,
     mirrors: bool = False,
+    turns: bool = False,
     device: str = "cpu",
 ) -> Forward:
-    """`network` as a function from one patch (z, y, x) to probabilities (class, z, y, x).
+    """`network` as a function from one patch (image, z, y, x) to probabilities (class, z, y, x).
 
     Patches go through one at a time: some kernels round differently for other batch sizes, and the
     answer must not depend on how patches are grouped.
 
     Args:
-        network: gives logits (batch, class, [z,] y, x); already in evaluation mode. It is moved to `device`.
-        spec: its classes, and which axis of the patch it does not see (2D).
-        classes: those wanted, in this order; default: all of `spec`.
+        network: gives logits (batch, channel, [z,] y, x), in evaluation mode. It is moved to `device`.
+        spec: its channels, and which axis of the patch it does not see (2D).
+        classes: those wanted, or channels like `mito/distance`, in order; default: all of `spec.classes`.
         mirrors: average over the mirror images along `mirror_axes(spec)`.
+        turns: average over turns by 90 degrees in planes of square voxels.
         device: where it runs.
     """
-    import torch
-
-    network.to(device)
-    channels = [spec.classes.index(name) for name in (spec.classes if classes is None else classes)]
-    flips = _subsets(mirror_axes(spec)) if mirrors else [()]
-    squeezed = 1 if spec.flat_axis is None else spec.flat_axis + 2
-
-    def forward(em: NDArray[np.float32]) -> NDArray[np.float32]:
-        patch = torch.from_numpy(np.ascontiguousarray(em)).to(device)
-        total = torch.zeros((len(channels), *em.shape), device=device)
-        for axes in flips:
-            seen = patch.flip(axes)[None, None]
-            logits = network(seen if spec.flat_axis is None else seen.squeeze(squeezed))
-            answer = logits if spec.flat_axis is None else logits.unsqueeze(squeezed)
-            total += torch.sigmoid(answer[0].float())[channels].flip([a + 1 for a in axes])
-        return np.asarray((total / len(flips)).cpu().numpy(), np.float32)
-
-    return torch.inference_mode()(forward)
+    names = spec.classes if classes is None else classes
+    wanted = Wanted.of(spec, names, mirrors=mirrors, turns=turns)
+    return wanted.from_answer(torch_answer(network, spec, wanted.needed, device=device))
 
 
-def mirror_axes(spec: ModelSettings) -> tuple[int, ...]:
-    """The axes sampled at most twice as coarsely as the finest, without the one a 2D network does not see.
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of one network: channels, and the maps that they are averaged over."""
 
-    Along them a mirrored patch is as likely as the patch itself; along thick sections it doubles the work
-    for little.
-    """
-    limit = 2 * min(v for axis, v in enumerate(spec.voxel_size_nm) if axis != spec.flat_axis)
-    return tuple(axis for axis, v in enumerate(spec.voxel_size_nm) if axis != spec.flat_axis and v <= limit)
+    spec: ModelSettings
+    channels: tuple[Channel, ...]
+    group: tuple[Symmetry, ...]
 
+    @classmethod
+    def of(cls, spec: ModelSettings, names: Sequence[str], *, mirrors: bool, turns: bool) -> Wanted:
+        """The channels of these names; `CheckpointError` if there is none of a name."""
+        require_channels(spec, tuple(names))
+        known = {channel.name: channel for channel in spec.channels}
+        group = symmetries_of(spec, mirrors=mirrors, turns=turns)
+        return cls(spec, tuple(known[name] for name in names), group)
 
-def choose_device(name: str) -> str:
-    """`auto` as the device to take; any other name is checked.
+    @property
+    def needed(self) -> tuple[int, ...]:
+        """The channels that the network is asked for: turned, one may answer for another."""
+        if len(self.group) == 1:
+            return tuple(self.spec.channels.index(channel) for channel in self.channels)
+        return needed_channels(self.channels, self.group, self.spec.channels)
 
-    Raises:
-        SettingsError: a device that torch does not know or that is not here.
-    """
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingsError(f'[predict] device = "{name}" cannot be used: {reason}; try "cpu"') from None
-    return name
-
-
-def _subsets(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
-    return [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
+    def from_answer(self, answer: Answer) -> Answer:
+        """The mean over the group of an answer that gives the `needed` channels."""
+        if len(self.group) == 1:
+            return answer
+        given = [self.spec.channels[index] for index in self.needed]
+        return averaged(answer, given, self.channels, self.group)

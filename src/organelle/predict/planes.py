@@ -14,7 +14,7 @@ from organelle.blocks import Blending, PatchGrid
 from organelle.errors import SettingsError
 from organelle.geometry import Box, Voxels
 from organelle.models import ModelSettings
-from organelle.predict.region import Forward, ReadEM, predict_slabs
+from organelle.predict.region import Forward, ReadPatches, predict_slabs
 from organelle.settings import parse_settings
 
 Planes = Literal["patch", "any"]
@@ -50,7 +50,7 @@ class View:
         back = (0, *(axis + 1 for axis in self.axes))
 
         def seen(em: NDArray[np.float32]) -> NDArray[np.float32]:
-            return forward(np.ascontiguousarray(em.transpose(self.axes))).transpose(back)
+            return forward(np.ascontiguousarray(em.transpose(back))).transpose(back)
 
         return seen
 
@@ -68,7 +68,7 @@ def views_of(spec: ModelSettings, planes: Planes, window: Voxels | None = None) 
     Raises:
         SettingsError: a window that the network cannot look through.
     """
-    seen = spec if window is None else _widened(spec, window)
+    seen = spec if window is None else widened(spec, window)
     own = View(seen.patch_shape, seen.stride)
     flat, sizes = spec.flat_axis, spec.voxel_size_nm
     if planes == "patch" or flat is None:
@@ -79,28 +79,37 @@ def views_of(spec: ModelSettings, planes: Planes, window: Voxels | None = None) 
 
 def predict_views(
     forward: Forward,
-    read_em: ReadEM,
+    em: ReadPatches,
     region: Box,
     views: Sequence[View],
     block_shape: Voxels,
     *,
     channels: int,
     blending: Blending = Blending.GAUSSIAN,
+    threads: int | None = None,
 ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
     """The mean of what the network says in all `views`, piece by piece, as `predict_slabs` gives it.
 
     Args:
         forward: the network, on patches that lie as it was trained.
-        read_em: the normalised EM.
+        em: the normalised EM.
         region: what is wanted.
         views: of `views_of`.
         block_shape: as for `predict_slabs`; it changes no value.
         channels: number of values that `forward` gives per voxel.
         blending: how overlaps are weighted.
+        threads: patches that `forward` is asked for at once; default: the calling thread asks.
     """
     streams = [
         predict_slabs(
-            view.turned(forward), read_em, region, view.grid, block_shape, channels, blending=blending
+            view.turned(forward),
+            em,
+            region,
+            view.grid,
+            block_shape,
+            channels,
+            blending=blending,
+            threads=threads,
         )
         for view in views
     ]
@@ -128,8 +137,12 @@ def _mean(
         heads = [rest for rest in rests if rest is not None]
 
 
-def _widened(spec: ModelSettings, window: Voxels) -> ModelSettings:
-    """`spec` with another patch, checked as if it had been trained on that."""
+def widened(spec: ModelSettings, window: Voxels) -> ModelSettings:
+    """`spec` with another patch, checked as if it had been trained on that.
+
+    Raises:
+        SettingsError: the network cannot look through `window`.
+    """
     settings = {name: getattr(spec, name) for name in ModelSettings.model_fields}
     settings = {**settings, "patch_shape": window}
     del settings["stride"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -10,11 +12,38 @@ from numpy.typing import NDArray
 
 from organelle.blocks import Blending, PatchGrid, SlabBlender
 from organelle.geometry import Box, Voxels
+from organelle.predict.ahead import read_ahead
+from organelle.predict.side_by_side import side_by_side
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""A network: one patch (z, y, x) of normalised EM in, probabilities (class, z, y, x) out."""
-ReadEM = Callable[[Box], NDArray[np.float32]]
-"""Normalised EM of any box on the model's lattice; 0 (the mean) where there is none."""
+"""A network: one patch (image, z, y, x) of normalised EM in, probabilities (class, z, y, x) out. The first
+image is EM at the model's voxel size; others are its surroundings, see `ModelSettings.context`."""
+
+
+class ReadPatches(Protocol):
+    """Where patches come from."""
+
+    def patches(self, boxes: Sequence[Box]) -> Iterator[NDArray[np.float32]]:
+        """For each box of the model's lattice what the network is shown: (image, z, y, x), normalised.
+
+        0 (the mean) where there is no EM. The boxes lie side by side, so that what they share is read once:
+        before this returns, so that another thread may read while a network runs.
+        """
+
+
+@dataclass(frozen=True)
+class ReadBoxes:
+    """Patches cut from what a function gives for a box (z, y, x): one image, no surroundings."""
+
+    read: Callable[[Box], NDArray[np.float32]]
+
+    def patches(self, boxes: Sequence[Box]) -> Iterator[NDArray[np.float32]]:
+        """See `ReadPatches`; the box around all of `boxes` is read at once."""
+        if not boxes:
+            return iter(())
+        hull = boxes[0].union(boxes[-1])
+        em = self.read(hull)
+        return (em[None, *box.slices(hull.start)] for box in boxes)
 
 
 class PatchSpec(Protocol):
@@ -35,7 +64,7 @@ class PatchSpec(Protocol):
 
 def predict_region(
     forward: Forward,
-    read_em: ReadEM,
+    em: ReadPatches,
     region: Box,
     spec: PatchSpec,
     block_shape: Voxels | None = None,
@@ -46,7 +75,7 @@ def predict_region(
 
     Args:
         forward: the network, called with one patch at a time, in the same way for any region.
-        read_em: the normalised EM.
+        em: the normalised EM.
         region: on the lattice of the model's voxel size; voxel 0 is the first of the dataset's EM.
         spec: classes and patch grid.
         block_shape: how the work is cut (default: not at all); it changes nothing but memory and time.
@@ -55,7 +84,7 @@ def predict_region(
     out = np.empty((len(spec.classes), *region.shape), np.float32)
     grid = PatchGrid(spec.patch_shape, spec.stride)
     for box, means in predict_slabs(
-        forward, read_em, region, grid, block_shape or region.shape, len(spec.classes), blending=blending
+        forward, em, region, grid, block_shape or region.shape, len(spec.classes), blending=blending
     ):
         out[:, *box.slices(region.start)] = means
     return out
@@ -63,13 +92,14 @@ def predict_region(
 
 def predict_slabs(
     forward: Forward,
-    read_em: ReadEM,
+    em: ReadPatches,
     region: Box,
     grid: PatchGrid,
     block_shape: Voxels,
     channels: int,
     *,
     blending: Blending = Blending.GAUSSIAN,
+    threads: int | None = None,
 ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
     """The same as `predict_region`, piece by piece: boxes that together are `region`, and their means.
 
@@ -79,22 +109,22 @@ def predict_slabs(
 
     Args:
         forward: the network.
-        read_em: the normalised EM.
+        em: the normalised EM.
         region: what is wanted.
         grid: where the patches lie.
         block_shape: thickness of the pieces, height and width of the columns.
         channels: number of values that `forward` gives per voxel.
         blending: how overlaps are weighted.
+        threads: patches that `forward` is asked for at once; default: the calling thread asks.
     """
     for column in columns(region, block_shape):
         blender = SlabBlender(grid, column, channels, blending, planes=grid.shape[0] + block_shape[0])
-        for patches in grid.layers(column):
-            seen = patches[0].union(patches[-1])
-            done = (seen.start[0] - region.start[0]) // block_shape[0] * block_shape[0]
+        layers = ((patches, partial(em.patches, patches)) for patches in grid.layers(column))
+        shown = (pair for boxes, seen in read_ahead(layers) for pair in zip(boxes, seen, strict=True))
+        for patch, answer in side_by_side(forward, shown, threads):
+            done = (patch.start[0] - region.start[0]) // block_shape[0] * block_shape[0]
             yield from _filled(blender, region.start[0] + done)
-            em = read_em(seen)
-            for patch in patches:
-                blender.add(patch, forward(em[patch.slices(seen.start)]))
+            blender.add(patch, answer)
         yield from _filled(blender, column.stop[0])
 
 
@@ -104,15 +134,16 @@ def columns(region: Box, block_shape: Voxels) -> Iterator[Box]:
         yield tile.shift(region.start)
 
 
-def column_bytes(grid: PatchGrid, block_shape: Voxels, channels: int) -> int:
+def column_bytes(grid: PatchGrid, block_shape: Voxels, channels: int, images: int = 1) -> int:
     """Peak memory of `predict_slabs` for probabilities and EM, in bytes (float32).
 
-    Sums of the planes under way, once more while planes are handed out, and one layer of EM.
+    Sums of the planes under way, once more while planes are handed out, and two layers of each image: one
+    that is seen, and one that is read meanwhile.
     """
     depth = grid.shape[0] + block_shape[0]
     area = block_shape[1] * block_shape[2]
     seen = (block_shape[1] + 2 * grid.shape[1]) * (block_shape[2] + 2 * grid.shape[2])
-    return 4 * (2 * channels * depth * area + grid.shape[0] * seen)
+    return 4 * (2 * channels * depth * area + 2 * images * grid.shape[0] * seen)
 
 
 def to_uint8(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,33 +1,22 @@
-"""Predict crops with a checkpoint and write one volume of probabilities per class."""
+"""Predict crops and regions with a checkpoint, and write one volume per class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-import organelle
-from organelle.catalog import Catalog, prediction_path
-from organelle.classes import Kind
-from organelle.files import whole
-from organelle.models import load_checkpoint, restore_network
-from organelle.predict.em import ModelEM
-from organelle.predict.forward import choose_device, network_forward
-from organelle.predict.plan import CropPlan, PredictPlan, plan_predict, way_of
-from organelle.predict.planes import predict_views
-from organelle.predict.region import Forward, to_uint8
+from organelle.blocks import work_through
+from organelle.catalog import Catalog, Region, prediction_path
+from organelle.errors import LedgerGone, WorkError
+from organelle.predict.job import PredictJob
+from organelle.predict.plan import Classes, PredictPlan, plan_predict
 from organelle.predict.settings import PredictSettings
-from organelle.progress import track
 from organelle.stores import Place
-from organelle.volumes import Volume, build_pyramid, create_multiscale, open_multiscale, write_groups
 
-PROBABILITY_SCALE = 255
-"""The stored value that means probability 1."""
+MOST_NAMED = 5
+"""Blocks that failed, named in the error; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -38,46 +27,61 @@ class PredictReport:
     written: tuple[Path, ...]
     kept: tuple[Path, ...]
     """Outputs that the same checkpoint had made before."""
+    notes: tuple[str, ...] = field(default=())
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the result should know."""
-        return self.plan.warnings
+        return (*self.plan.warnings, *self.notes)
 
 
 def predict(
-    checkpoint: Path | str,
+    checkpoint: Path | str | Sequence[Path | str],
     catalog: Catalog,
-    crops: str | int | Iterable[str | int],
+    crops: str | int | Iterable[str | int] | None,
     *,
     data: Place | str,
     work: Path | str,
     settings: PredictSettings | None = None,
-    classes: Sequence[str] | None = None,
+    classes: Classes = None,
+    regions: Sequence[Region] = (),
     overwrite: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    block_seconds: float | None = None,
 ) -> PredictReport:
-    """Write `{work}/predictions/{dataset}.zarr/crop{N}/{class}` for every crop and class.
+    """Write `{work}/predictions/{dataset}.zarr/{crop or region}/{class}` for every class.
 
     Each is a multiscale image of uint8 probabilities (255 = 1.0) on the dataset's lattice at the model's
-    voxel size: the smallest box that covers the crop. It appears when it is whole; what the same
-    checkpoint made before, in the same way, is kept, so that an interrupted run goes on where it stopped.
+    voxel size: the smallest box that covers the crop. Where there is no EM it is 0. What a network tells
+    beside masks becomes volumes like `mito.distance`. A volume appears when it is whole; what the same
+    checkpoint made before, in the same way, is kept. An interrupted run goes on at the block where it
+    stopped, and any number of processes that make the same call share the blocks.
 
     Args:
-        checkpoint: file made by training.
+        checkpoint: file made by training, or several, whose answers are averaged.
         catalog: what exists.
-        crops: as in `Catalog.select`: `"test"`, `"*"`, numbers.
-        data: folder that holds the EM.
-        work: folder for the outputs.
+        crops: as in `Catalog.select`: `"test"`, `"*"`, numbers; None for none.
+        data: folder or address that holds the EM.
+        work: folder for the outputs; on a cluster, one that all workers see.
         settings: the section `[predict]`.
-        classes: those to write; default: all that the checkpoint knows.
+        classes: those to write, or channels like `mito/distance`, or a function that names them for a crop;
+            default: all that the checkpoint knows.
+        regions: boxes of datasets beside the crops.
         overwrite: replace outputs that stand there.
+        workers: local processes.
+        scheduler: address of a Dask scheduler, whose workers do it instead.
+        block_seconds: what one block may take until its worker is ended, see `organelle.blocks.work_through`;
+            the first one of a worker opens the network. Default: any time.
 
     Raises:
         CheckpointError: a damaged checkpoint, or one that does not know a class.
         EMMissing: a crop without EM.
         OutputExists: another checkpoint's output stands there. Nothing was computed.
+        WorkError: blocks failed three times, each named; crops without such a block are finished.
     """
-    plan = plan_predict(
+    planned = partial(
+        plan_predict,
         checkpoint,
         catalog,
         crops,
@@ -85,81 +89,84 @@ def predict(
         work=work,
         settings=settings,
         classes=classes,
-        overwrite=overwrite,
+        regions=regions,
     )
-    device = choose_device(plan.settings.device)
-    network = restore_network(load_checkpoint(checkpoint))
-    written: list[Path] = []
-    for crop in plan.crops:
-        if crop.classes:
-            forward = network_forward(
-                network, plan.spec, classes=crop.classes, mirrors=plan.settings.mirrors, device=device
-            )
-            written += _predict_crop(crop, plan, forward, overwrite=overwrite)
-    kept = [prediction_path(plan.work, c.crop, name) for c in plan.crops for name in c.kept]
-    return PredictReport(plan, tuple(written), tuple(kept))
+    crew = _Crew(workers, scheduler, block_seconds)
+    report = _carry_out(planned(overwrite=overwrite), overwrite, crew)
+    while report is None:
+        report = _carry_out(planned(), False, crew)
+    return report
 
 
-def _predict_crop(crop: CropPlan, plan: PredictPlan, forward: Forward, *, overwrite: bool) -> list[Path]:
-    """Predict one crop and write all of its classes; returns their paths."""
-    em = ModelEM(open_multiscale(crop.em), plan.spec.voxel_size_nm, plan.spec.normalisation)
-    paths = [prediction_path(plan.work, crop.crop, name) for name in crop.classes]
-    with ExitStack() as stack:
-        write_groups(paths[0].parent)
-        parts = [stack.enter_context(whole(path, overwrite=overwrite)) for path in paths]
-        images = [
-            create_multiscale(
-                part,
-                crop.grid,
-                np.uint8,
-                kind=Kind.IMAGE,
-                levels=plan.settings.levels,
-                attributes={"organelle": _record(name, plan)},
-            )
-            for part, name in zip(parts, crop.classes, strict=True)
-        ]
-        counted = stack.enter_context(_counted(forward, crop.patches, f"predict {crop.crop.name}"))
-        _fill([image.levels[0] for image in images], counted, em, crop, plan)
-        for image in images:
-            build_pyramid(image, Kind.IMAGE)
-    return paths
+@dataclass(frozen=True)
+class _Crew:
+    """Who does it."""
+
+    workers: int
+    scheduler: str | None
+    block_seconds: float | None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this process alone."""
+        return self.workers == 1 and self.scheduler is None and self.block_seconds is None
 
 
-def _fill(volumes: list[Volume], forward: Forward, em: ModelEM, crop: CropPlan, plan: PredictPlan) -> None:
-    slabs = predict_views(
-        forward,
-        em,
-        crop.region,
-        plan.views,
-        crop.block_shape,
-        channels=len(volumes),
-        blending=plan.settings.blending,
+def _carry_out(plan: PredictPlan, overwrite: bool, crew: _Crew) -> PredictReport | None:
+    """Do what a plan says; None when somebody else finished the same plan meanwhile, and removed its job."""
+    kept = tuple(prediction_path(plan.work, c.crop, name) for c in plan.crops for name in c.kept)
+    if not any(crop.classes for crop in plan.crops):
+        return PredictReport(plan, (), kept)
+    job = PredictJob.open(plan, overwrite=overwrite)
+    if job.is_over:
+        job.drop()
+        return None
+    try:
+        return _work(job, kept, crew)
+    except LedgerGone:
+        return None
+
+
+def _work(job: PredictJob, kept: tuple[Path, ...], crew: _Crew) -> PredictReport:
+    ledger = job.ledger
+    if not ledger.tally().left:
+        ledger.retry_failed()  # whoever calls again wants them tried again
+    # Torch may want a device that only workers have; other backends write a file that workers then find.
+    opens = crew.is_here or job.plan.settings.backend != "torch"
+    agreements = job.try_network() if opens else ()
+    done = work_through(
+        job,
+        ledger,
+        workers=crew.workers,
+        scheduler=crew.scheduler,
+        block_seconds=crew.block_seconds,
+        title="predict",
     )
-    for box, means in slabs:
-        for volume, probabilities in zip(volumes, means, strict=True):
-            volume.write(box.relative_to(crop.region), to_uint8(probabilities))
+    left_out = job.left_out()
+    written = job.finish()
+    if done.failed:
+        named = "\n  ".join(map(str, done.failed[:MOST_NAMED]))
+        more = f"\n  and {len(done.failed) - MOST_NAMED} more" if done.failed[MOST_NAMED:] else ""
+        raise WorkError(
+            f"{len(done.failed)} of {job.count} blocks failed:\n  {named}{more}\n{len(written)} volumes are "
+            "finished. The same command tries the others again, and does nothing twice"
+        )
+    if lost := [path for path in written if not path.exists()]:
+        raise WorkError(
+            f"{lost[0]} and {len(lost) - 1} more were finished by a run that was cut off, and are gone "
+            "since; the same command predicts them anew"
+        )
+    told = (*map(str, agreements), *_notes(job, left_out))
+    return PredictReport(job.plan, written, kept, told)
 
 
-@contextmanager
-def _counted(forward: Forward, patches: int, what: str) -> Iterator[Forward]:
-    """`forward` with a progress bar of `patches` steps."""
-    with closing(track(range(patches), what)) as steps:
-
-        def count(em: NDArray[np.float32]) -> NDArray[np.float32]:
-            next(steps, None)
-            return forward(em)
-
-        yield count
-
-
-def _record(class_name: str, plan: PredictPlan) -> dict[str, Any]:
-    """What the volume says about itself."""
-    return {
-        "stage": "prediction",
-        "class": class_name,
-        "classes": list(plan.spec.classes),
-        "version": organelle.__version__,
-        "probability_scale": PROBABILITY_SCALE,
-        **way_of(plan.checkpoint_sha256, plan.settings),
-        "model": plan.spec.model_dump(mode="json"),
-    }
+def _notes(job: PredictJob, left_out: Mapping[str, int]) -> Iterator[str]:
+    """What plans of large regions could not foresee."""
+    for crop in job.plan.crops:
+        name = f"{crop.crop.dataset}/{crop.crop.name}"
+        if (voxels := left_out.get(name, 0)) and not crop.em_missing:
+            if voxels == crop.region.size:
+                yield f"{name}: there was no EM at all; its volumes hold nothing but 0"
+            else:
+                share = voxels / crop.region.size
+                yield f"{name}: {share:.1%} of it has no EM here and was left out (probability 0)"

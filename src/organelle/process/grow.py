@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from organelle.geometry import Nm, Voxels
 
@@ -27,19 +28,42 @@ def grow(
         distance_nm: how far; 0 changes nothing.
         voxel_size_nm: of both arrays.
 
-    Cost: 2 * reach(distance_nm) + 1 comparisons per voxel and axis; 24 bytes per voxel.
+    Cost: 2 * reach(distance_nm) + 1 comparisons per voxel along z and y, none along x; 24 bytes per voxel.
     """
     todo = allowed & (labels == 0)
     if distance_nm <= 0 or not todo.any() or not labels.any():
         return labels
     # One number holds squared distance (upper half) and id (lower half), so that the smallest is the
     # nearest object with the smallest id. Squared distances add up over the axes: one sweep along each.
+    from organelle.process.kernels import nearest_labels_along_rows
+
     steps, limit = _squared_units(distance_nm, voxel_size_nm)
-    nearest = np.where(labels > 0, labels.astype(np.uint64), _NOWHERE)
-    for axis, step in enumerate(steps):
-        nearest = _sweep(nearest, axis, step, limit)
+    costs = [cost.astype(np.uint64) << np.uint64(32) for cost in _costs(steps, limit, np.uint64)]
+    z, y, x = labels.shape
+    nearest = np.full((z * y, x), _NOWHERE)
+    nearest_labels_along_rows(np.ascontiguousarray(labels).reshape(z * y, x), costs[2], nearest)
+    nearest = _sweep_planes(nearest.reshape(labels.shape), costs)
     reached = todo & (nearest >> np.uint64(32) <= limit)
-    return np.where(reached, nearest & np.uint64(0xFFFFFFFF), labels).astype(np.uint32)
+    return np.where(reached, nearest, labels).astype(np.uint32)  # which keeps the lower half
+
+
+def within(mask: NDArray[np.bool_], distance_nm: float, voxel_size_nm: Nm) -> NDArray[np.bool_]:
+    """The voxels within a distance of a voxel of `mask`, between centres: it dilated by a ball.
+
+    Exact, as the distances of `grow` are. Cost: 2 * reach(distance_nm) + 1 comparisons per voxel along z and
+    y, none along x; 8 bytes per voxel.
+    """
+    from organelle.process.kernels import nearest_along_rows
+
+    if distance_nm <= 0 or mask.size == 0:
+        return mask
+    steps, limit = _squared_units(distance_nm, voxel_size_nm)
+    kind = np.dtype(np.uint16 if limit < 2**15 else np.uint32)
+    costs = _costs(steps, limit, kind)
+    z, y, x = mask.shape
+    best = np.empty((z * y, x), kind)
+    nearest_along_rows(np.ascontiguousarray(mask).view(np.uint8).reshape(z * y, x), costs[2], limit + 1, best)
+    return np.asarray(_sweep_planes(best.reshape(mask.shape), costs) <= limit)
 
 
 def reach(distance_nm: float, voxel_size_nm: Nm) -> Voxels:
@@ -63,15 +87,21 @@ def _squared_units(distance_nm: float, voxel_size_nm: Nm) -> tuple[list[float], 
     return [square // unit if square % unit == 0 else square / unit for square in squares], limit
 
 
-def _sweep(nearest: NDArray[np.uint64], axis: int, step: float, limit: int) -> NDArray[np.uint64]:
-    """The smallest of `nearest` + squared distance along `axis`."""
-    best = nearest.copy()
-    source, target = np.moveaxis(nearest, axis, 0), np.moveaxis(best, axis, 0)
-    for k in range(1, min(_furthest(step, limit), len(source) - 1) + 1):
-        cost = np.uint64(round(k * k * step) << 32)
-        np.minimum(target[k:], source[:-k] + cost, out=target[k:])
-        np.minimum(target[:-k], source[k:] + cost, out=target[:-k])
-    return best
+def _costs(steps: list[float], limit: int, kind: DTypeLike) -> list[NDArray[Any]]:
+    """The squared distance of 0, 1, 2, ... voxels along each axis, as far as the limit reaches."""
+    return [np.array([round(k * k * s) for k in range(_furthest(s, limit) + 1)], kind) for s in steps]
+
+
+def _sweep_planes(values: NDArray[Any], costs: list[NDArray[Any]]) -> NDArray[Any]:
+    """The smallest of `values` (z, y, x) plus the cost of the way to it along y, then along z."""
+    from organelle.process.kernels import cheapest_across
+
+    z, y, x = values.shape
+    for cost, outer, along in ((costs[1], (z, y * x), (y, x)), (costs[0], (y, x), (z, y * x))):
+        if len(cost) > 1:
+            before, values = values, values.copy()
+            cheapest_across(before.ravel(), cost, outer, along, x, values.ravel())
+    return values
 
 
 def _furthest(step: float, limit: int) -> int:

@@ -2,57 +2,139 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, create_model, field_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, create_model, field_validator, model_validator
 
 from organelle.blocks import Connectivity
-from organelle.classes import all_classes, class_named
+from organelle.classes import Kind, all_classes, class_named, kind_of, sort_classes
 from organelle.errors import OrganelleError, SettingsError
 from organelle.geometry import Voxels
+from organelle.process.defaults import BUILT_IN, BUILT_IN_PARTS
+from organelle.process.parts import (
+    Components,
+    Content,
+    FillHoles,
+    Grow,
+    MinVolume,
+    OwnPart,
+    Part,
+    Subtract,
+    Threshold,
+    make_part,
+)
+from organelle.process.parts.base import ClassNames
 from organelle.settings import Settings
+
+
+def _part(table: Any) -> Part:
+    try:
+        return make_part(table)
+    except OrganelleError as error:
+        raise ValueError(str(error)) from None
 
 
 class Recipe(Settings):
     """From the probabilities of one class to its objects (instance classes) or its mask (semantic ones).
 
-    The steps, in this order: foreground by `threshold`; without the foreground of the classes `minus`;
-    connected pieces become objects; those under `min_volume_nm3` are
-    dropped; holes are filled; objects grow back over the foreground by up to `grow_nm`.
+    Either `parts` says the steps one by one, or the other keys do, in this order: foreground by `threshold`;
+    without the foreground of the classes `minus`; connected pieces become objects; those under
+    `min_volume_nm3` are dropped; holes are filled; objects grow back over the foreground by up to `grow_nm`.
     """
 
-    threshold: float = Field(default=0.5, gt=0, le=1)
+    threshold: float = Field(
+        default=0.5, gt=0, le=1, json_schema_extra={"tune": {"low": 0.1, "high": 0.9, "log": False}}
+    )
     """A voxel belongs to the class from this probability on; where a sigmoid changes its mind."""
-    minus: tuple[str, ...] = ()
+    minus: ClassNames = ()
     """Classes whose foreground cuts objects apart, e.g. `pm` for `cell`; they must be predicted too."""
-    minus_threshold: float = Field(default=0.5, gt=0, le=1)
+    minus_threshold: float = Field(
+        default=0.5, gt=0, le=1, json_schema_extra={"tune": {"low": 0.1, "high": 0.9, "log": False}}
+    )
     """The probability from which on a class of `minus` cuts; lower cuts thicker."""
     connectivity: Connectivity = 26
     """Neighbours that make one piece: 26 across faces, edges and corners, as the metric counts; 6 across
     faces only, so that a cut one voxel thin does not leak at its corners."""
-    min_volume_nm3: float = Field(default=0, ge=0)
+    min_volume_nm3: float = Field(
+        default=0, ge=0, json_schema_extra={"tune": {"low": 1e3, "high": 1e8, "log": True}}
+    )
     """Smaller objects are dropped (measured after the cut, before growing back); a semantic class loses its
     small pieces. 0 keeps everything: what is a speck depends on the class."""
-    fill_holes: bool = False
+    fill_holes: bool = Field(default=False, json_schema_extra={"tune": {"choices": [False, True]}})
     """Fill cavities that are closed within the crop and border on one object only."""
-    grow_nm: float = Field(default=0, ge=0, le=2000)
+    grow_nm: float = Field(
+        default=0, ge=0, le=2000, json_schema_extra={"tune": {"low": 0, "high": 200, "log": False}}
+    )
     """How far objects grow back over the class's foreground, over what `minus` cut and what was dropped;
     each voxel goes to the nearest object. Half the thickness of the cut is enough; 0: not at all."""
+    parts: tuple[Annotated[SerializeAsAny[Part], BeforeValidator(_part)], ...] = ()
+    """The steps one by one, instead of all other keys: `[[process.mito.parts]]` tables with `part = "NAME"`
+    and its parameters, or `part = "package.module:Name"` for one of your own."""
 
-    @field_validator("minus")
-    @classmethod
-    def _known_classes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            for name in names:
-                class_named(name)
-        except OrganelleError as error:
-            raise ValueError(str(error)) from None
-        return names
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        steps = self.model_fields_set & FLAT
+        if self.parts and steps:
+            raise ValueError(
+                f"parts stand instead of {', '.join(sorted(steps))}; say these as parts, or leave parts out"
+            )
+        _check_chain(self.parts)
+        return self
 
-    @property
-    def needs_objects(self) -> bool:
-        """Whether more than a comparison per voxel has to be done for a mask."""
-        return self.min_volume_nm3 > 0 or self.fill_holes or self.grow_nm > 0
+    def steps(self, class_name: str) -> tuple[Part, ...]:
+        """The parts that are applied for a class, one after the other, to its probabilities."""
+        return self.parts or tuple(self._flat(kind_of(class_name)))
+
+    def _flat(self, kind: Kind) -> Iterator[Part]:
+        yield Threshold(threshold=self.threshold)
+        if self.minus:
+            yield Subtract(classes=self.minus, threshold=self.minus_threshold)
+        if kind is Kind.INSTANCE:
+            yield Components(connectivity=self.connectivity)
+        if self.min_volume_nm3:
+            yield MinVolume(volume_nm3=self.min_volume_nm3, connectivity=self.connectivity)
+        if self.fill_holes:
+            yield FillHoles()
+        if self.grow_nm:
+            yield Grow(distance_nm=self.grow_nm, threshold=self.threshold)
+
+    def reads(self, class_name: str) -> tuple[str, ...]:
+        """The classes whose probabilities are needed, the class itself first."""
+        return tuple(dict.fromkeys([class_name, *(n for part in self.steps(class_name) for n in part.reads)]))
+
+    def needs(self, class_name: str) -> set[str]:
+        """The classes that must be predicted: those that are read, and those whose objects are used."""
+        return {*self.reads(class_name), *self.uses(class_name)}
+
+    def uses(self, class_name: str) -> tuple[str, ...]:
+        """The classes whose finished objects are needed."""
+        return tuple(dict.fromkeys(n for part in self.steps(class_name) for n in part.uses))
+
+
+FLAT = frozenset(Recipe.model_fields) - {"parts"}
+"""The keys that `parts` stand for."""
+
+
+def _check_chain(parts: Sequence[Part]) -> None:
+    """Raise `ValueError` if a part does not take what the one before it gives."""
+    content: Content | None = "probabilities"
+    for number, part in enumerate(parts):
+        if content and content not in part.takes:
+            raise ValueError(
+                f"{part.part} (number {number + 1} of the parts) takes {' or '.join(part.takes)}, and gets "
+                f"{content}; {NEEDED[part.takes[-1]]}"
+            )
+        content = None if isinstance(part, OwnPart) else part.gives or content
+    if parts and content == "probabilities":
+        raise ValueError(f"the last part, {parts[-1].part}, gives probabilities; {NEEDED['mask']}")
+
+
+NEEDED: dict[Content, str] = {
+    "probabilities": "it comes before threshold or hysteresis",
+    "mask": "threshold or hysteresis make a mask of probabilities",
+    "labels": "threshold and components make labels of probabilities",
+}
 
 
 if TYPE_CHECKING:
@@ -69,6 +151,14 @@ class ProcessSettings(_RecipePerClass):
     block_shape: Voxels = (128, 256, 256)
     """How the work is cut (z, y, x): memory is about 40 bytes per voxel of a block. Changes no result."""
 
+    alone_voxels: int = Field(default=2**29, ge=0)
+    """A class of a crop or region of up to so many voxels is made by one worker; all workers make a larger
+    one together, block by block. Changes no result."""
+
+    most_pieces: int = Field(default=2_000_000, ge=1000)
+    """A recipe is stopped when more connected pieces than this are found where they are specks (more than one
+    for 1000 voxels); each takes about 100 bytes of memory."""
+
     @field_validator("block_shape")
     @classmethod
     def _not_empty(cls, shape: Voxels) -> Voxels:
@@ -76,36 +166,61 @@ class ProcessSettings(_RecipePerClass):
             raise ValueError("a block has three sizes >= 1, in the order z, y, x")
         return shape
 
-    def recipe(self, class_name: str) -> Recipe:
+    def recipe(self, class_name: str, predicted: Collection[str] = ()) -> Recipe:
         """The complete recipe of a class.
 
-        What `[process.CLASS]` says counts first, then what `[process]` says, then what is built in.
+        What `[process.CLASS]` says counts first, then what `[process]` says, then what is built in. Parts
+        stand for a whole recipe: they are never mixed with keys that are said elsewhere.
+
+        Args:
+            class_name: which.
+            predicted: the classes whose probabilities are there: of several built-in recipes the first is
+                taken that needs no other. Without them it is the one that needs none.
 
         Raises:
             ClassNotFound: not a class.
-            SettingsError: a class that is to be subtracted from itself.
+            SettingsError: a class that is to be subtracted from itself, and the like.
         """
-        general = {key: getattr(self, key) for key in self.model_fields_set & Recipe.model_fields.keys()}
-        special: Recipe = getattr(self, class_named(class_name).name)
-        own = {key: getattr(special, key) for key in special.model_fields_set}
-        recipe = Recipe(**{**BUILT_IN.get(class_name, {}), **general, **own})
-        if class_name in recipe.minus:
-            raise SettingsError(f"[process.{class_name}] minus: nothing is left of {class_name} minus itself")
+        recipe = self._chosen(class_named(class_name).name, predicted)
+        try:
+            for part in recipe.steps(class_name):
+                part.check(class_name)
+        except SettingsError as error:
+            raise SettingsError(f"[process.{class_name}] {error}") from None
         return recipe
 
+    def recipe_within(self, class_name: str, predicted: Collection[str]) -> Recipe:
+        """The recipe of a class, or the nearest to it that needs none but the classes predicted.
 
-BUILT_IN: dict[str, dict[str, Any]] = {
-    # Sizes: about a tenth of a small specimen of the class, since a crop's face may cut off the rest.
-    "nuc": {"min_volume_nm3": 1e8},  # several micrometres across; this is a cube of 464 nm
-    "ves": {"min_volume_nm3": 5e3},  # spheres of 40 nm and more: 34,000 nm3
-    "endo": {"min_volume_nm3": 1e5},  # spheres of 120 nm and more: 900,000 nm3
-    "lyso": {"min_volume_nm3": 5e5},  # 200 nm and more: 4,200,000 nm3
-    "ld": {"min_volume_nm3": 5e5},  # droplets of 200 nm and more
-    "perox": {"min_volume_nm3": 5e5},  # 200 nm and more
-    "mito": {"min_volume_nm3": 2e6},  # tubes 200 nm thick, 500 nm and longer: 16,000,000 nm3
-    "np": {"min_volume_nm3": 4e4},  # discs 100 nm wide and 50 nm high: 390,000 nm3
-    "mt": {"min_volume_nm3": 2.5e4},  # tubes 25 nm thick: 50 nm of their length
-    # Thin neurites count: a cube of 46 nm. Membranes are thin too, whence 6 neighbours.
-    "cell": {"min_volume_nm3": 1e5, "connectivity": 6},
-}
-"""What is known about the size of the ten instance classes."""
+        Of `minus` the others are left out; instead of parts that need others, or finished objects, there
+        is what is built in.
+        """
+        recipe = self.recipe(class_name, predicted)
+        if not recipe.needs(class_name) - set(predicted) and not recipe.uses(class_name):
+            return recipe
+        if recipe.parts:
+            return Recipe(**BUILT_IN.get(class_name, {}))
+        return recipe.model_copy(update={"minus": tuple(n for n in recipe.minus if n in predicted)})
+
+    def simpler_than(self, class_name: str, recipe: Recipe) -> tuple[str, ...]:
+        """The classes that a better built-in recipe needs; none if the recipe is the best, or your own."""
+        built_in = [Recipe.model_validate({"parts": parts}) for parts in BUILT_IN_PARTS.get(class_name, ())]
+        if recipe not in built_in[1:] or getattr(self, class_name).parts or self.parts:
+            return ()
+        return sort_classes(built_in[0].needs(class_name) - recipe.needs(class_name))
+
+    def _chosen(self, class_name: str, predicted: Collection[str]) -> Recipe:
+        special: Recipe = getattr(self, class_name)
+        general = {key: getattr(self, key) for key in self.model_fields_set & Recipe.model_fields.keys()}
+        own = {key: getattr(special, key) for key in special.model_fields_set}
+        if special.parts:
+            return special
+        if self.parts and not own:
+            return Recipe(parts=self.parts)
+        general.pop("parts", None)
+        if not general and not own:
+            for parts in BUILT_IN_PARTS.get(class_name, ()):
+                recipe = Recipe.model_validate({"parts": parts})
+                if recipe.needs(class_name) <= {class_name, *predicted}:
+                    return recipe
+        return Recipe(**{**BUILT_IN.get(class_name, {}), **general, **own})

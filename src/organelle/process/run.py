@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-import organelle
-from organelle.catalog import Catalog
-from organelle.classes import Kind
-from organelle.files import whole
-from organelle.geometry import Box
-from organelle.process.objects import Cut, LabelBlocks, Mask, fill_holes, find_objects, grow_back
-from organelle.process.plan import ProcessPlan, ProcessTask, plan_process
+from organelle.catalog import Catalog, Region
+from organelle.errors import LedgerGone, RecipeError, WorkError
+from organelle.files import require_local
+from organelle.process.job import Crew, carry_out
+from organelle.process.making import Processed
+from organelle.process.plan import Classes, ProcessPlan, plan_process
 from organelle.process.recipes import ProcessSettings
-from organelle.progress import track
-from organelle.volumes import Volume, create_multiscale, create_volume, open_multiscale, write_groups
 
-SPECKS = 0.001
-"""More objects per voxel than this are specks: fewer than 1000 voxels of the crop for each."""
-
-
-@dataclass(frozen=True)
-class Processed:
-    """What became of one class of one crop."""
-
-    path: Path
-    class_name: str
-    objects: int
-    """Objects (instance classes) or pieces; -1 where nobody counted."""
-    dropped: int
-    """Objects that were too small."""
-    voxels: int
-    """Foreground voxels."""
-    warnings: tuple[str, ...]
+MOST_NAMED = 5
+"""Volumes that failed, named in the error."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +44,19 @@ class ProcessReport:
 
 def process(
     catalog: Catalog,
-    crops: str | int | Iterable[str | int],
+    crops: str | int | Iterable[str | int] | None,
     *,
     work: Path | str,
     settings: ProcessSettings | None = None,
     output: Path | str | None = None,
-    classes: Sequence[str] | None = None,
+    classes: Classes = None,
+    regions: Sequence[Region] = (),
     overwrite: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    block_seconds: float | None = None,
 ) -> ProcessReport:
-    """Write `{output}/processed/{dataset}.zarr/crop{N}/{class}` for every crop and class.
+    """Write `{output}/processed/{dataset}.zarr/{crop or region}/{class}` for every class.
 
     Instance classes become ids 1..N in the order of their first voxel, in the smallest type that holds
     them; semantic classes become 0 and 1. The grid is that of the prediction. Each output appears when it
@@ -82,159 +64,71 @@ def process(
 
     Args:
         catalog: what exists.
-        crops: as in `Catalog.select`: `"test"`, `"*"`, numbers.
+        crops: as in `Catalog.select`: `"test"`, `"*"`, numbers; None for none.
         work: folder with the predictions.
         output: another work folder for what is made; default: `work`.
         settings: the section `[process]`.
-        classes: those to process; default: all that are predicted.
+        classes: those to process, or a function that names them for a crop; default: all that are predicted.
+        regions: boxes of datasets beside the crops.
         overwrite: replace outputs that stand there.
+        workers: local processes, which share the volumes: one class of one crop each, or together a large
+            one, block by block (see `alone_voxels` in `settings`).
+        scheduler: address of a Dask scheduler, whose workers do it instead.
+        block_seconds: what one volume may take, or one block of a large one, until its worker is ended, see
+            `organelle.blocks.work_through`. Default: any time.
 
     Raises:
-        FileMissing: a class, or one that its recipe subtracts, is not predicted.
-        GridMismatch: predictions that are to be subtracted lie on different grids.
+        FileMissing: a class, or one that its recipe needs, is not predicted.
+        GridMismatch: predictions that a recipe needs lie on different grids.
         OutputExists: the output of another recipe or prediction stands there. Nothing was computed.
+        RecipeError: recipes were stopped, since they make specks; all others were followed.
+        WorkError: volumes that failed three times, each named; all others are finished.
     """
     settings = settings or ProcessSettings()
-    plan = plan_process(
+    planned = partial(
+        plan_process,
         catalog,
         crops,
         work=work,
         settings=settings,
         output=output,
         classes=classes,
-        overwrite=overwrite,
+        regions=regions,
     )
-    results = [_process_one(task, settings, overwrite=overwrite) for task in track(plan.tasks, "process")]
-    return ProcessReport(plan, tuple(results))
+    place = require_local(output or work)
+    crew = Crew(workers, scheduler, block_seconds)
+    report = _carry_out(planned(overwrite=overwrite), settings, place, overwrite, crew)
+    while report is None:
+        report = _carry_out(planned(), settings, place, False, crew)
+    return report
 
 
-def _process_one(task: ProcessTask, settings: ProcessSettings, *, overwrite: bool) -> Processed:
-    cut = Cut(task.grid.shape, settings.block_shape)
-    write_groups(task.output.parent)
-    with whole(task.output, overwrite=overwrite) as part:
-        steps = _Steps(task, cut, part.parent / "steps")
-        blocks = steps.run()
-        ids = max(1, steps.objects) if task.kind is Kind.INSTANCE else 1
-        image = create_multiscale(
-            part,
-            task.grid,
-            np.min_scalar_type(ids),
-            kind=task.kind,
-            attributes={"organelle": _record(task, steps.objects)},
-        )
-        voxels = _store(blocks, image.levels[0])
-    return Processed(
-        task.output, task.class_name, steps.objects, steps.dropped, voxels, _warnings(task, steps.objects)
+def _carry_out(
+    plan: ProcessPlan,
+    settings: ProcessSettings,
+    output: Path,
+    overwrite: bool,
+    crew: Crew,
+) -> ProcessReport | None:
+    """Do what a plan says; None when somebody else finished the same tasks meanwhile."""
+    if not plan.tasks:
+        return ProcessReport(plan, ())
+    try:
+        finished = carry_out(plan.asked, settings, output, overwrite=overwrite, crew=crew)
+    except LedgerGone:
+        return None
+    results = tuple(
+        Processed(**{**one, "path": Path(one["path"]), "warnings": tuple(one["warnings"])})
+        for one in finished.done
     )
-
-
-class _Steps:
-    """Follows a recipe; between two steps the labels lie in a scratch volume in `folder`."""
-
-    def __init__(self, task: ProcessTask, cut: Cut, folder: Path) -> None:
-        self.task = task
-        self.cut = cut
-        self.folder = folder
-        self.objects = -1
-        self.dropped = 0
-        self._probabilities = _Probabilities(task)
-
-    def run(self) -> LabelBlocks:
-        """The blocks of the result: ids, or 1 for a semantic class."""
-        recipe, grid = self.task.recipe, self.task.grid
-        if self.task.kind is Kind.SEMANTIC and not recipe.needs_objects:
-            return ((box, self._probabilities.cut_foreground(box).astype(np.uint32)) for box in self.cut)
-        found = find_objects(
-            self._probabilities.cut_foreground,
-            self.cut,
-            recipe.min_volume_nm3 / grid.voxel_volume_nm3,
-            recipe.connectivity,
+    if finished.failed:
+        raise WorkError(
+            f"{len(finished.failed)} of {len(plan.tasks)} volumes failed:\n  "
+            + "\n  ".join(map(str, finished.failed[:MOST_NAMED]))
+            + f"\n{len(results)} are finished. The same command tries the others again"
         )
-        self.objects, self.dropped = found.count, found.dropped
-        blocks = found.blocks if self.task.kind is Kind.INSTANCE else _as_mask(found.blocks)
-        if recipe.fill_holes:
-            blocks = fill_holes(self._keep(blocks, "whole").read, self.cut)
-        if recipe.grow_nm:
-            blocks = grow_back(
-                self._keep(blocks, "filled").read,
-                self._probabilities.foreground,
-                self.cut,
-                recipe.grow_nm,
-                grid.voxel_size_nm,
-            )
-        return blocks
-
-    def _keep(self, blocks: LabelBlocks, name: str) -> Volume:
-        volume = create_volume(self.folder / name, self.task.grid, np.uint32)
-        _store(blocks, volume)
-        return volume
-
-
-class _Probabilities:
-    """The foreground of a task's predictions, box by box."""
-
-    def __init__(self, task: ProcessTask) -> None:
-        self._recipe = task.recipe
-        images = {name: open_multiscale(path) for name, path in task.predictions.items()}
-        self._own, *self._minus = (
-            (images[name].levels[0], _scale(images[name].attributes, images[name].levels[0].dtype))
-            for name in (task.class_name, *task.recipe.minus)
-        )
-
-    def foreground(self, box: Box) -> Mask:
-        """Where the class itself is."""
-        return _at_least(*self._own, self._recipe.threshold, box)
-
-    def cut_foreground(self, box: Box) -> Mask:
-        """The same without the classes that are subtracted."""
-        mask = self.foreground(box)
-        for volume, scale in self._minus:
-            mask &= ~_at_least(volume, scale, self._recipe.minus_threshold, box)
-        return mask
-
-
-def _at_least(volume: Volume, scale: float, threshold: float, box: Box) -> Mask:
-    values = volume.read(box)
-    limit = threshold * scale
-    return np.asarray(values >= (limit if values.dtype.kind == "f" else math.ceil(limit - 1e-6)))
-
-
-def _scale(attributes: dict[str, Any], dtype: np.dtype[Any]) -> float:
-    """The stored value that means probability 1."""
-    known = attributes.get("organelle", {}).get("probability_scale")
-    return float(known or (1 if dtype.kind in "fb" else np.iinfo(dtype).max))
-
-
-def _as_mask(blocks: LabelBlocks) -> LabelBlocks:
-    return ((box, (labels > 0).astype(np.uint32)) for box, labels in blocks)
-
-
-def _store(blocks: Iterator[tuple[Box, NDArray[np.uint32]]], volume: Volume) -> int:
-    """Write all blocks; returns the number of voxels that are not 0."""
-    voxels = 0
-    for box, labels in blocks:
-        volume.write(box, labels.astype(volume.dtype))
-        voxels += int(np.count_nonzero(labels))
-    return voxels
-
-
-def _warnings(task: ProcessTask, objects: int) -> tuple[str, ...]:
-    if task.kind is not Kind.INSTANCE or objects <= SPECKS * task.grid.box.size:
-        return ()
-    return (
-        f"{task.crop.dataset}/{task.crop.name}/{task.class_name}: {objects:,} objects, one per "
-        f"{task.grid.box.size // objects} voxels of the crop, are specks; the metric skips a crop with "
-        f"far too many objects. Raise threshold or min_volume_nm3 in [process.{task.class_name}]",
-    )
-
-
-def _record(task: ProcessTask, objects: int) -> dict[str, Any]:
-    """What the volume says about itself."""
-    counted = {"objects": objects} if task.kind is Kind.INSTANCE else {}
-    return {
-        "stage": "processed",
-        "class": task.class_name,
-        "version": organelle.__version__,
-        **counted,
-        **task.way,
-    }
+    if finished.stopped:
+        raise RecipeError("\n".join(finished.stopped))
+    if not {task.output for task in plan.tasks} <= {result.path for result in results}:
+        return None
+    return ProcessReport(plan, results)

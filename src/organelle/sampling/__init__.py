@@ -2,7 +2,7 @@
 
 from organelle.sampling.affine import Affine, random_affine
 from organelle.sampling.cache import CropCache
-from organelle.sampling.crop import TrainingCrop, load_crop, load_crops, patch_margin_nm
+from organelle.sampling.crop import TrainingCrop, crop_stamp, load_crop, load_crops, patch_margin_nm
 from organelle.sampling.draw import Manner, Patch, draw, random_manner
 from organelle.sampling.em import EMBlock, model_lattice, open_em, read_em
 from organelle.sampling.look import Look, Tone, random_look
@@ -27,6 +27,7 @@ __all__ = [
     "TrainingCrop",
     "build_palette",
     "class_frequencies",
+    "crop_stamp",
     "draw",
     "em_statistics",
     "fingerprint",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
@@ -18,6 +19,9 @@ TURNABLE = 1.5
 coarse axis would be smeared into the sharp one."""
 EQUAL = 1e-4
 """Relative difference of voxel sizes below which two axes may be exchanged exactly."""
+Rows = list[list[float]]
+"""A matrix as plain numbers: for nine of them arrays cost more than all that is reckoned."""
+STILL: Rows = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,7 @@ class Affine:
     @classmethod
     def rotation(cls, first: int, second: int, degrees: float) -> Affine:
         """Turn from axis `first` towards axis `second`."""
-        matrix, angle = np.eye(3), math.radians(degrees)
-        matrix[first, first] = matrix[second, second] = math.cos(angle)
-        matrix[second, first], matrix[first, second] = math.sin(angle), -math.sin(angle)
-        return _affine(matrix)
+        return cls(_rows(*_turn(first, second, degrees)))
 
     @classmethod
     def mirror(cls, *axes: int) -> Affine:
@@ -66,19 +67,25 @@ class Affine:
 
     def in_voxels(self, voxel_size_nm: Nm) -> NDArray[np.float64]:
         """The same map between voxel indices, [3, 3]; one that only exchanges axes is made whole."""
-        size = np.array(voxel_size_nm)
-        matrix = np.array(self.matrix) * size[None, :] / size[:, None]
-        nearest = np.rint(matrix)
-        away = np.abs(matrix - nearest)
-        return np.asarray(np.where(away < (2 * EQUAL if away.max() < 2 * EQUAL else 1e-9), nearest, matrix))
+        return np.array(self.rows_in_voxels(voxel_size_nm))
+
+    def rows_in_voxels(self, voxel_size_nm: Nm) -> Rows:
+        """`in_voxels` as plain numbers."""
+        (a, b, c), (z, y, x) = voxel_size_nm, self.matrix
+        entries = [z[0] * a / a, z[1] * b / a, z[2] * c / a, y[0] * a / b, y[1] * b / b, y[2] * c / b]
+        entries += [x[0] * a / c, x[1] * b / c, x[2] * c / c]
+        away = [abs(entry - round(entry)) for entry in entries]
+        near = 2 * EQUAL if max(away) < 2 * EQUAL else 1e-9
+        whole = [float(round(e)) if d < near else e for e, d in zip(entries, away, strict=True)]
+        return [whole[:3], whole[3:6], whole[6:]]
 
     def reach(self, shape: Voxels, voxel_size_nm: Nm) -> Nm:
         """About how many voxels a patch of `shape` spans on each axis of the data; exact if unturned."""
         length = [n * v for n, v in zip(shape, voxel_size_nm, strict=True)]
-        z, y, x = (
-            sum(entry * entry * n for entry, n in zip(row, length, strict=True)) / v
-            for row, v in zip(self.matrix, voxel_size_nm, strict=True)
-        )
+        (a, b, c), rows = length, self.matrix
+        z, y, x = [
+            (p * p * a + q * q * b + r * r * c) / v for (p, q, r), v in zip(rows, voxel_size_nm, strict=True)
+        ]
         return z, y, x
 
 
@@ -97,15 +104,16 @@ def random_affine(
     """
     axes = _random_axes(rng, voxel_size_nm, flat_axis, settings)
     signs = [-1.0 if settings.mirror and rng.random() < 0.5 else 1.0 for _ in range(3)]
-    turn = np.eye(3)
+    turn = STILL
     if rng.random() < settings.rotate:
         turn = _random_turn(rng, turnable_axes(voxel_size_nm, flat_axis))
-    moved = np.empty((3, 3))
-    for i, axis in enumerate(axes):  # first turn, then mirror, then exchange axes
-        moved[axis] = turn[i] * signs[i]
-    return _affine(moved)
+    moved = [STILL[0]] * 3
+    for axis, sign, (z, y, x) in zip(axes, signs, turn, strict=True):
+        moved[axis] = [z * sign, y * sign, x * sign]  # first turn, then mirror, then exchange axes
+    return Affine(_rows(*moved))
 
 
+@cache
 def turnable_axes(voxel_size_nm: Nm, flat_axis: int | None) -> list[int]:
     """The axes between which patches may be turned: the sharp ones, without a 2D patch's flat axis."""
     finest = min(voxel_size_nm)
@@ -147,18 +155,29 @@ def _random_axes(
     return choices[int(len(choices) * rng.random())]
 
 
-def _random_turn(rng: np.random.Generator, axes: list[int]) -> NDArray[np.float64]:
+def _random_turn(rng: np.random.Generator, axes: Sequence[int]) -> Rows:
     if len(axes) < 2:
-        return np.eye(3)
+        return STILL
     if len(axes) == 2:
-        return np.array(Affine.rotation(axes[0], axes[1], 360 * rng.random()).matrix)
-    return _rotation_of(rng.standard_normal(4))
+        return _turn(axes[0], axes[1], 360 * rng.random())
+    turn: Rows = _rotation_of(rng.standard_normal(4)).tolist()
+    return turn
+
+
+def _turn(first: int, second: int, degrees: float) -> Rows:
+    rows, angle = [list(row) for row in STILL], math.radians(degrees)
+    rows[first][first] = rows[second][second] = math.cos(angle)
+    rows[second][first], rows[first][second] = math.sin(angle), -math.sin(angle)
+    return rows
 
 
 def _affine(matrix: NDArray[np.float64]) -> Affine:
     """A map whose matrix is known to be orthogonal."""
-    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
-    return Affine(((a, b, c), (d, e, f), (g, h, i)))
+    return Affine(_rows(*matrix.tolist()))
+
+
+def _rows(z: list[float], y: list[float], x: list[float]) -> tuple[Nm, Nm, Nm]:
+    return (z[0], z[1], z[2]), (y[0], y[1], y[2]), (x[0], x[1], x[2])
 
 
 def _rotation_of(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:

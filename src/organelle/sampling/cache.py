@@ -7,13 +7,11 @@ is looked for, so that nothing stale is ever read; what is no longer used goes w
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from organelle.errors import OutputExists
-from organelle.files import whole, write_json
+from organelle.files import locked, whole, write_json
 from organelle.sampling.palette import Palette
+from organelle.sampling.planes import Turned
 
 VERSION = 1
 """Of what the folders hold; raised when that changes."""
@@ -39,6 +38,10 @@ class Kept:
     present: NDArray[np.bool_]
     labels: Palette
     ids: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
+    context: tuple[tuple[NDArray[Any], NDArray[np.bool_]], ...] = ()
+    """EM of the surroundings, and where it is present, as `em` and `present`; one pair per context."""
+    turned: Turned | None = None
+    """Planes across x once more."""
 
 
 @dataclass
@@ -85,7 +88,7 @@ class CropCache:
             )
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder):
+        with locked(self.folder / ".lock"):
             if not self._make_room(needed):
                 self.notes.append(
                     f"the crops of this run need more than the {self.limit_bytes:,} bytes that the cache may "
@@ -148,7 +151,12 @@ def _arrays(kept: Kept) -> dict[str, NDArray[Any]]:
     places = np.concatenate([*labels.anchors, np.zeros(0, np.int64)])
     tables = {"present": labels.present, "known": labels.known, "counts": labels.counts}
     ids = {f"ids-{name}": array for name, array in kept.ids.items()}
-    imaged = {"imaged": kept.present} if kept.present.size else {}
+    imaged: dict[str, NDArray[Any]] = {"imaged": kept.present} if kept.present.size else {}
+    for i, (em, present) in enumerate(kept.context):
+        imaged |= {f"context-{i}": em} | ({f"imaged-{i}": present} if present.size else {})
+    if kept.turned:
+        imaged |= {"turned": kept.turned.em, "turned-codes": kept.turned.codes}
+        imaged |= {"turned-imaged": kept.turned.present} if kept.turned.present.size else {}
     return {
         "em": kept.em,
         "codes": labels.codes,
@@ -173,14 +181,13 @@ def _open(place: Path) -> Kept | None:
         present, known, counts = (np.array(arrays[name]) for name in ("present", "known", "counts"))
         labels = Palette(arrays["codes"], present, known, counts, anchors)
         ids = {name.removeprefix("ids-"): a for name, a in arrays.items() if name.startswith("ids-")}
-        return Kept(arrays["em"], arrays.get("imaged", np.zeros((0, 0, 0), bool)), labels, ids)
+        nothing = np.zeros((0, 0, 0), bool)
+        far = sum(name.startswith("context-") for name in arrays)
+        context = tuple((arrays[f"context-{i}"], arrays.get(f"imaged-{i}", nothing)) for i in range(far))
+        turned = None
+        if "turned" in arrays:
+            there = arrays.get("turned-imaged", nothing)
+            turned = Turned(arrays["turned"], there, arrays["turned-codes"])
+        return Kept(arrays["em"], arrays.get("imaged", nothing), labels, ids, context, turned)
     except (OSError, ValueError, KeyError):
         return None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time makes room."""
-    with (folder / ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

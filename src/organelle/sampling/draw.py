@@ -12,21 +12,23 @@ from numpy.typing import NDArray
 
 from organelle.geometry import Box, Voxels
 from organelle.models import ModelSpec, Normalisation
-from organelle.sampling.affine import Affine, random_affine
+from organelle.sampling.affine import Affine, Rows, random_affine
 from organelle.sampling.bend import Field, no_field, random_field
-from organelle.sampling.crop import TrainingCrop
+from organelle.sampling.crop import Surroundings, TrainingCrop
 from organelle.sampling.faults import Fault, Stack, cut, random_fault, spoil
 from organelle.sampling.look import Look, random_look, tones
 from organelle.sampling.palette import OUTSIDE, Palette
+from organelle.sampling.planes import OTHERS, lines_of, plane_across
 from organelle.sampling.settings import SamplingSettings
 
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """What the network sees, and what it should say; every array has the spec's patch shape (z, y, x)."""
+    """What the network sees, and what it should say; arrays end with the spec's patch shape (z, y, x)."""
 
-    em: NDArray[np.float32]
-    """Normalised grey values; 0, the mean, where there is no EM."""
+    seen: NDArray[np.float32]
+    """Shape [image, z, y, x]: normalised grey values, then those of each context; 0, the mean, where there is
+    no EM."""
     imaged: NDArray[np.bool_]
     """Where there is EM."""
     codes: NDArray[Any]
@@ -34,6 +36,12 @@ class Patch:
     labels: Palette
     ids: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
     """Objects of the classes that the crop was loaded with ids of, 0 for none."""
+
+    @property
+    def em(self) -> NDArray[np.float32]:
+        """The patch at the model's voxel size, [z, y, x]."""
+        em: NDArray[np.float32] = self.seen[0]
+        return em
 
     @property
     def target(self) -> NDArray[np.uint8]:
@@ -54,7 +62,7 @@ class Patch:
 
     def expand_into(self, target: NDArray[np.uint8], known: NDArray[np.bool_]) -> None:
         """Write `target` and `known` into contiguous arrays of one channel per class."""
-        from organelle.sampling.kernels import expand
+        from organelle.sampling.palette_kernels import expand
 
         classes = len(target)
         expand(
@@ -104,20 +112,97 @@ def draw(
         centre: counted from the first labelled voxel of the crop; may lie outside of it.
         manner: what is done to it, or only how it lies; default: nothing. Mirrors and transpositions between
             axes of equal voxel size only move voxels; other maps, and bending, interpolate.
-        out: where grey values are written: float32 of the patch's shape, contiguous. Default: a new array.
+        out: where grey values are written: float32 [image, z, y, x], contiguous. Default: a new array.
+
+    Every context lies in the same way about the same centre; it is neither bent nor has it faulty sections,
+    noise or blur, which are small at its voxels.
     """
     how = Manner(affine=manner) if isinstance(manner, Affine) else manner or Manner()
-    matrix = how.affine.in_voxels(spec.voxel_size_nm)
+    rows = how.affine.rows_in_voxels(spec.voxel_size_nm)
     z, y, x = (a + c for a, c in zip(crop.label_start, centre, strict=True))
-    stack = Stack(crop.em, crop.em_present, crop.labels.codes, crop.label_start, crop.ids)
-    place = np.array((z, y, x), np.int64)
+    seen = np.empty((spec.in_channels, *spec.patch_shape), np.float32) if out is None else out
+    if crop.context:
+        _around(crop, spec, (z, y, x), np.array(rows), how, seen[1:])
+    flat = spec.flat_axis
+    across = None if flat is None else plane_across(rows, OTHERS[flat])
+    if flat is None or across is None or how.fault or how.bend.size or crop.em.dtype != np.uint8:
+        patch = _anywhere(crop, spec, (z, y, x), np.array(rows), how, seen)
+    else:
+        patch = _in_plane(crop, spec, (z, y, x), rows, (flat, across), how, seen)
+    how.look.finish(patch.em, patch.imaged)
+    return patch
+
+
+def _anywhere(
+    crop: TrainingCrop,
+    spec: ModelSpec,
+    at: Voxels,
+    matrix: NDArray[np.float64],
+    how: Manner,
+    seen: NDArray[np.float32],
+) -> Patch:
+    """A patch of any kind; `at` counts from the first voxel of the crop's EM."""
+    stack, place = crop.stack, np.array(at, np.int64)
     if how.fault:
         stack, place = spoil(stack, place, matrix, how.bend, spec.patch_shape, how.fault)
     gathered = _moved if not how.bend.size and _is_whole(matrix) else _interpolated
-    em = np.empty(spec.patch_shape, np.float32) if out is None else out
-    patch = gathered(stack, crop.labels, spec, place, matrix, how, em)
-    how.look.finish(patch.em, patch.imaged)
-    return patch
+    return gathered(stack, crop.labels, spec, place, matrix, how, seen)
+
+
+def _in_plane(
+    crop: TrainingCrop,
+    spec: ModelSpec,
+    at: Voxels,
+    rows: Rows,
+    flat: tuple[int, int],
+    how: Manner,
+    seen: NDArray[np.float32],
+) -> Patch:
+    """A 2D patch; `flat` are its own flat axis and the axis of the data that this lies along."""
+    from organelle.sampling.plane_kernels import gather_plane
+
+    (i, j), across, whole = OTHERS[flat[0]], flat[1], spec.patch_shape
+    shelf, lines = crop.shelf(across, at[across]), lines_of(rows, across, (i, j), at, whole)
+    imaged, codes = np.empty(whole, bool), np.empty(whole, shelf.codes.flat.dtype)
+    em, labels = (layer.source(across, at[across], lines) for layer in (shelf.em, shelf.codes))
+    curve = tones(_levels(spec.normalisation), how.look.tone)
+    shown = seen[0].reshape(-1), imaged.reshape(-1), codes.reshape(-1)
+    gather_plane(em, shelf.present, curve, labels, whole[j], *shown)
+    ids = _gather_ids(crop.stack, spec, np.array(at), np.array(rows), how) if crop.ids else {}
+    return Patch(seen, imaged, codes, crop.labels, ids)
+
+
+def _around(
+    crop: TrainingCrop,
+    spec: ModelSpec,
+    at: Voxels,
+    matrix: NDArray[np.float64],
+    how: Manner,
+    seen: NDArray[np.float32],
+) -> None:
+    """Write every context about the middle of the patch: not its middle voxel, if its size is even."""
+    middle = at - matrix @ (_middle(spec.patch_shape) - (np.array(spec.patch_shape) - 1) / 2)
+    for part, image in zip(crop.context, seen, strict=True):
+        _surroundings(part, spec, middle, matrix, how, image)
+
+
+def _surroundings(
+    part: Surroundings,
+    spec: ModelSpec,
+    centre: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    how: Manner,
+    out: NDArray[np.float32],
+) -> None:
+    """Write the context about `centre`, the middle of the patch in voxels of the crop's EM."""
+    steps = np.array(part.steps)
+    place = (centre + 0.5) / steps + np.array(part.shift)
+    if spec.flat_axis is not None:  # prediction takes the plane that the patch lies in, so this does
+        across = int(np.abs(matrix[:, spec.flat_axis]).argmax())
+        place[across] = np.rint(place[across])
+    turned = matrix * steps[None, :] / steps[:, None]
+    first = place - turned @ ((np.array(spec.patch_shape) - 1) / 2)
+    _gather_em(part.em, part.present, spec, first, turned, no_field(), how, out)
 
 
 def _is_whole(matrix: NDArray[np.float64]) -> bool:
@@ -131,7 +216,7 @@ def _moved(
     place: NDArray[np.int64],
     matrix: NDArray[np.float64],
     how: Manner,
-    em: NDArray[np.float32],
+    out: NDArray[np.float32],
 ) -> Patch:
     """The patch as a box of the arrays, seen along other axes or backwards."""
     step = matrix.astype(np.int64)
@@ -145,6 +230,7 @@ def _moved(
     def seen(array: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(array.transpose(axes)[back])
 
+    em = out[0]
     imaged = seen(_imaged(stack, box))
     grey = seen(cut(stack.em, box, 0))
     if grey.dtype == np.uint8:
@@ -156,7 +242,7 @@ def _moved(
     inner = box.shift([-a for a in stack.label_start])
     codes = seen(cut(stack.codes, inner, OUTSIDE))
     ids = {name: seen(cut(array, inner, 0)) for name, array in stack.ids.items()}
-    return Patch(em, imaged, codes, labels, ids)
+    return Patch(out, imaged, codes, labels, ids)
 
 
 def _interpolated(
@@ -166,32 +252,58 @@ def _interpolated(
     place: NDArray[np.int64],
     matrix: NDArray[np.float64],
     how: Manner,
-    em: NDArray[np.float32],
+    out: NDArray[np.float32],
 ) -> Patch:
-    from organelle.sampling.kernels import gather_bytes, gather_labels, gather_values
+    from organelle.sampling.kernels import gather_labels
 
-    imaged = np.empty(spec.patch_shape, bool)
     codes = np.empty(spec.patch_shape, stack.codes.dtype)
     first = place - matrix @ _middle(spec.patch_shape)
-    if stack.em.dtype == np.uint8:
-        curve = tones(_levels(spec.normalisation), how.look.tone)
-        gather_bytes(stack.em, stack.present, curve, first, matrix, how.bend, em, imaged)
-    else:
-        gather_values(stack.em, stack.present, first, matrix, how.bend, em, imaged)
-        em[:] = tones(spec.normalisation(em), how.look.tone)
-        em[~imaged] = 0
+    imaged = _gather_em(stack.em, stack.present, spec, first, matrix, how.bend, how, out[0])
     inner = first - stack.label_start
     gather_labels(stack.codes, inner, matrix, how.bend, codes)
+    return Patch(out, imaged, codes, labels, _gather_ids(stack, spec, place, matrix, how))
+
+
+def _gather_ids(
+    stack: Stack, spec: ModelSpec, place: NDArray[np.int64], matrix: NDArray[np.float64], how: Manner
+) -> dict[str, NDArray[np.uint32]]:
+    from organelle.sampling.kernels import gather_labels
+
+    inner = place - matrix @ _middle(spec.patch_shape) - stack.label_start
     ids = {name: np.empty(spec.patch_shape, np.uint32) for name in stack.ids}
     for name, found in ids.items():
         gather_labels(stack.ids[name], inner, matrix, how.bend, found)
-    return Patch(em, imaged, codes, labels, ids)
+    return ids
+
+
+def _gather_em(
+    em: NDArray[Any],
+    present: NDArray[np.bool_],
+    spec: ModelSpec,
+    first: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    bend: Field,
+    how: Manner,
+    out: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Write interpolated grey values, normalised and toned, to `out`; where there was any."""
+    from organelle.sampling.kernels import gather_bytes, gather_values
+
+    imaged = np.empty(spec.patch_shape, bool)
+    if em.dtype == np.uint8:
+        curve = tones(_levels(spec.normalisation), how.look.tone)
+        gather_bytes(em, present, curve, first, matrix, bend, out, imaged)
+    else:
+        gather_values(em, present, first, matrix, bend, out, imaged)
+        out[:] = tones(spec.normalisation(out), how.look.tone)
+        out[~imaged] = 0
+    return imaged
 
 
 @lru_cache(maxsize=16)
 def _levels(normalisation: Normalisation) -> NDArray[np.float32]:
-    """The 256 grey values of a byte, normalised; not to be written to."""
-    return normalisation(np.arange(256, dtype=np.uint8))
+    """The 256 grey values of a byte, and the next, normalised; not to be written to."""
+    return normalisation(np.arange(257))
 
 
 def _middle(shape: Voxels) -> NDArray[np.int64]:

@@ -1,9 +1,9 @@
 """The loops over a patch, compiled; all release the interpreter, so that threads draw side by side.
 
 A patch is walked in rows. Where each voxel of a row lies is worked out first, without a branch, so that it
-becomes vector code; then the row is read. Neighbouring rows follow each other within tiles, which keeps what
-they read in the cache. Places are counted from a whole voxel near the row's beginning, so that single
-precision is exact to 1e-4 voxels.
+becomes vector code; then the row is read, many voxels at once; then it is interpolated. Neighbouring rows
+follow each other within tiles, which keeps what they read in the cache. Places are counted from a whole voxel
+near the row's beginning, so that single precision is exact to 1e-4 voxels.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from organelle.metrics.compiled import njit
+from organelle.sampling.taps import LANES, gather
 
 TILE = 16
 ROW = 128
 BEFORE = 512
 SPACING = 32
 """Voxels between the points of an elastic field; `ROW` is a multiple."""
-BLOCK = 1024
 
-Row = tuple[Any, ...]
+Row = tuple[NDArray[np.uint32], NDArray[np.float32]]
+Ahead = tuple[np.uint64, np.uint64, np.uint64]
 Way = tuple[tuple[float, float, float, float], ...]
 
-_loop = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz"})
+# Without `_nrt` numba counts references to arrays each time that one is handed to a function, for every row:
+# EM then costs twice as much, inlined or not. `plane_kernels` does without.
+_loop = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz"}, _nrt=False)
 
 
-@_loop
 def gather_bytes(
     em: NDArray[np.uint8],
     present: NDArray[np.bool_],
@@ -40,7 +42,9 @@ def gather_bytes(
     out: NDArray[np.float32],
     imaged: NDArray[np.bool_],
 ) -> None:
-    """EM through a table of tones, linear between voxels, at `first + matrix @ voxel + field`.
+    """EM, linear between voxels, at `first + matrix @ voxel + field`, then through a table of tones.
+
+    The table is linear between its entries; where a place is a whole voxel the patch has that voxel's entry.
 
     Where the nearest voxel is outside or not present the patch is 0 and `imaged` False; up to half a voxel
     beyond the outermost voxels their value goes on.
@@ -48,7 +52,7 @@ def gather_bytes(
     Args:
         em: [z, y, x], contiguous, fewer than 2^32 voxels.
         present: bool of the same shape; empty if all are.
-        tone: what each of the 256 grey values becomes.
+        tone: what each of the 256 grey values becomes, and another value, which has no weight.
         first: place in `em` of the patch's voxel 0, 0, 0.
         matrix: steps in `em` per step in the patch, [3, 3].
         field: displacements in voxels of `em` at every `SPACING`th voxel of the patch, [z, y, x, 3]; empty
@@ -56,22 +60,44 @@ def gather_bytes(
         out: patch of any shape.
         imaged: of the same shape.
     """
-    flat, seen, shown = em.ravel(), out.ravel(), imaged.ravel()
-    way, row, ahead = _way(first, matrix), _new_row(), _strides(em.shape)
-    size = SPACING if field.size else ROW
-    for ti in range(0, out.shape[0], TILE):
-        for tj in range(0, out.shape[1], TILE):
-            for k in range(0, out.shape[2], size):
-                for i in range(ti, min(ti + TILE, out.shape[0])):
-                    for j in range(tj, min(tj + TILE, out.shape[1])):
-                        n = min(size, out.shape[2] - k)
-                        start = np.uint64((i * out.shape[1] + j) * out.shape[2] + k)
-                        inside = _between(em.shape, way, field, (i, j, k), n, row)
-                        _blend_bytes(flat, tone, ahead, row, seen, start, n)
-                        _note(present, ahead, row, inside, seen, shown, start, n)
+    row, taps = _new_row(), np.empty((4, ROW), np.uint32)
+    flat, there, seen, shown = em.reshape(-1), present.reshape(-1), out.reshape(-1), imaged.reshape(-1)
+    _gather_bytes(em.shape, flat, there, tone, first, matrix, field, out.shape, seen, shown, *row, taps)
 
 
 @_loop
+def _gather_bytes(
+    size: tuple[int, int, int],
+    flat: NDArray[np.uint8],
+    present: NDArray[np.bool_],
+    curve: NDArray[np.float32],
+    first: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    field: NDArray[np.float32],
+    shape: tuple[int, int, int],
+    out: NDArray[np.float32],
+    imaged: NDArray[np.bool_],
+    place: NDArray[np.uint32],
+    weights: NDArray[np.float32],
+    taps: NDArray[np.uint32],
+) -> None:
+    way, row, ahead = _way(first, matrix), (place, weights), _strides(size)
+    still = field.size == 0 and matrix[0, 2] == 0, field.size == 0 and matrix[1, 2] == 0
+    length = SPACING if field.size else ROW
+    for ti in range(0, shape[0], TILE):
+        for tj in range(0, shape[1], TILE):
+            for k in range(0, shape[2], length):
+                for i in range(ti, min(ti + TILE, shape[0])):
+                    for j in range(tj, min(tj + TILE, shape[1])):
+                        n = min(length, shape[2] - k)
+                        start = np.uint64((i * shape[1] + j) * shape[2] + k)
+                        inside = _between(size, way, field, (i, j, k), n, row)
+                        _load(flat, _used(ahead, still, row), place, taps, n)
+                        _blend_taps(taps, row, out, start, n)
+                        _look_up(curve, taps, out, start, n)
+                        _note(present, ahead, row, inside, out, imaged, start, n)
+
+
 def gather_values(
     em: NDArray[Any],
     present: NDArray[np.bool_],
@@ -82,22 +108,39 @@ def gather_values(
     imaged: NDArray[np.bool_],
 ) -> None:
     """As `gather_bytes` for EM of any other type, whose values are taken as they are."""
-    flat, seen, shown = em.ravel(), out.ravel(), imaged.ravel()
-    way, row, ahead = _way(first, matrix), _new_row(), _strides(em.shape)
-    size = SPACING if field.size else ROW
-    for ti in range(0, out.shape[0], TILE):
-        for tj in range(0, out.shape[1], TILE):
-            for k in range(0, out.shape[2], size):
-                for i in range(ti, min(ti + TILE, out.shape[0])):
-                    for j in range(tj, min(tj + TILE, out.shape[1])):
-                        n = min(size, out.shape[2] - k)
-                        start = np.uint64((i * out.shape[1] + j) * out.shape[2] + k)
-                        inside = _between(em.shape, way, field, (i, j, k), n, row)
-                        _blend_values(flat, ahead, row, seen, start, n)
-                        _note(present, ahead, row, inside, seen, shown, start, n)
+    row = _new_row()
+    flat, there, seen, shown = em.reshape(-1), present.reshape(-1), out.reshape(-1), imaged.reshape(-1)
+    _gather_values(em.shape, flat, there, first, matrix, field, out.shape, seen, shown, *row)
 
 
 @_loop
+def _gather_values(
+    size: tuple[int, int, int],
+    flat: NDArray[Any],
+    present: NDArray[np.bool_],
+    first: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    field: NDArray[np.float32],
+    shape: tuple[int, int, int],
+    out: NDArray[np.float32],
+    imaged: NDArray[np.bool_],
+    place: NDArray[np.uint32],
+    weights: NDArray[np.float32],
+) -> None:
+    way, row, ahead = _way(first, matrix), (place, weights), _strides(size)
+    length = SPACING if field.size else ROW
+    for ti in range(0, shape[0], TILE):
+        for tj in range(0, shape[1], TILE):
+            for k in range(0, shape[2], length):
+                for i in range(ti, min(ti + TILE, shape[0])):
+                    for j in range(tj, min(tj + TILE, shape[1])):
+                        n = min(length, shape[2] - k)
+                        start = np.uint64((i * shape[1] + j) * shape[2] + k)
+                        inside = _between(size, way, field, (i, j, k), n, row)
+                        _blend_values(flat, ahead, row, out, start, n)
+                        _note(present, ahead, row, inside, out, imaged, start, n)
+
+
 def gather_labels(
     labels: NDArray[Any],
     first: NDArray[np.float64],
@@ -106,18 +149,32 @@ def gather_labels(
     out: NDArray[Any],
 ) -> None:
     """The label of the nearest voxel at `first + matrix @ voxel + field`, 0 outside; see `gather_bytes`."""
-    flat, shown = labels.ravel(), out.ravel()
-    way, row = _way(first, matrix), _new_row()
-    size = SPACING if field.size else ROW
-    for ti in range(0, out.shape[0], TILE):
-        for tj in range(0, out.shape[1], TILE):
-            for k in range(0, out.shape[2], size):
-                for i in range(ti, min(ti + TILE, out.shape[0])):
-                    for j in range(tj, min(tj + TILE, out.shape[1])):
-                        n = min(size, out.shape[2] - k)
-                        low, high = _nearest(labels.shape, way, field, (i, j, k), n, row)
-                        start = np.uint64((i * out.shape[1] + j) * out.shape[2] + k)
-                        _read(flat, row[0], shown, start, low, high, n)
+    flat, found, place = labels.reshape(-1), out.reshape(-1), np.empty(ROW, np.uint32)
+    _gather_labels(labels.shape, flat, first, matrix, field, out.shape, found, place)
+
+
+@_loop
+def _gather_labels(
+    size: tuple[int, int, int],
+    flat: NDArray[Any],
+    first: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    field: NDArray[np.float32],
+    shape: tuple[int, int, int],
+    out: NDArray[Any],
+    place: NDArray[np.uint32],
+) -> None:
+    way = _way(first, matrix)
+    length = SPACING if field.size else ROW
+    for ti in range(0, shape[0], TILE):
+        for tj in range(0, shape[1], TILE):
+            for k in range(0, shape[2], length):
+                for i in range(ti, min(ti + TILE, shape[0])):
+                    for j in range(tj, min(tj + TILE, shape[1])):
+                        n = min(length, shape[2] - k)
+                        low, high = _nearest(size, way, field, (i, j, k), n, place)
+                        start = np.uint64((i * shape[1] + j) * shape[2] + k)
+                        _read(flat, place, out, start, low, high, n)
 
 
 @_loop
@@ -143,77 +200,13 @@ def fill_rim(em: NDArray[Any], present: NDArray[np.bool_]) -> None:
                     em[z, y, x] = total / count
 
 
-@_loop
-def expand(
-    codes: NDArray[Any], words: NDArray[np.uint64], target: NDArray[np.uint8], known: NDArray[np.uint8]
-) -> None:
-    """Write a channel per class: codes [n] through a table of words into target and known [class, n].
-
-    Bit 2c of `words[code, c // 32]` says that class c is present, bit 2c + 1 that it is known.
-    """
-    classes = target.shape[0]
-    seen = np.empty(BLOCK, np.uint64)
-    for start in range(0, codes.size, BLOCK):
-        n = min(BLOCK, codes.size - start)
-        for group in range(words.shape[1]):
-            for a in range(n):
-                seen[a] = words[codes[start + a], group]
-            for c in range(32 * group, min(32 * group + 32, classes)):
-                shift = np.uint64(2 * (c - 32 * group))
-                part, mask = target[c, start : start + n], known[c, start : start + n]
-                for a in range(n):
-                    bits = seen[a] >> shift
-                    part[a] = np.uint8(bits & np.uint64(1))
-                    mask[a] = np.uint8((bits >> np.uint64(1)) & np.uint64(1))
-
-
-@_loop
-def add_noise(em: NDArray[np.float32], spread: float, seed: np.uint64) -> None:
-    """Add noise of the standard deviation `spread`, in place; the same for the same seed and size.
-
-    Each value is the sum of the eight bytes of a SplitMix64 number (Steele et al. 2014), scaled: normal up to
-    2.3 standard deviations within a hundredth, and never beyond 4.9.
-    """
-    flat = em.ravel()
-    scale = np.float32(spread / math.sqrt(8 * (256**2 - 1) / 12))
-    bytes_ = np.uint64(0x00FF00FF00FF00FF)
-    for a in range(flat.size):
-        x = seed + np.uint64(a) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
-        x = (x & bytes_) + ((x >> np.uint64(8)) & bytes_)
-        x = (x * np.uint64(0x0001000100010001)) >> np.uint64(48)
-        flat[a] += (np.float32(np.int32(x)) - np.float32(1020)) * scale
-
-
-@_loop
-def blur(em: NDArray[np.float32]) -> None:
-    """Blur [a, n, b] in place by (1, 2, 1) / 4 along the middle axis; the rim is repeated."""
-    before = np.empty(em.shape[2], np.float32)
-    for a in range(em.shape[0]):
-        before[:] = em[a, 0]
-        for i in range(em.shape[1]):
-            here, after = em[a, i], em[a, min(i + 1, em.shape[1] - 1)]
-            for b in range(em.shape[2]):
-                value = here[b]
-                here[b] = np.float32(0.25) * (before[b] + after[b]) + np.float32(0.5) * value
-                before[b] = value
-
-
-@_loop
 def _new_row() -> Row:
-    """Per voxel of a row: its place in the flat array, and three weights."""
-    return (
-        np.empty(ROW, np.uint32),
-        np.empty(ROW, np.float32),
-        np.empty(ROW, np.float32),
-        np.empty(ROW, np.float32),
-    )
+    """Per voxel of a row: its place in the flat array, and three weights, [axis, voxel]."""
+    return np.empty(ROW, np.uint32), np.empty((3, ROW), np.float32)
 
 
 @_loop
-def _strides(shape: tuple[int, int, int]) -> tuple[np.uint64, np.uint64, np.uint64]:
+def _strides(shape: tuple[int, int, int]) -> Ahead:
     """Steps in the flat array to the next voxel on each axis; 0 on an axis that has no next one."""
     z = shape[1] * shape[2] if shape[0] > 1 else 0
     y = shape[2] if shape[1] > 1 else 0
@@ -268,7 +261,7 @@ def _between(
     row: Row,
 ) -> tuple[int, int]:
     """Fill `row` for interpolation; the first of its voxels that is inside, and the first after those."""
-    place, wz, wy, wx = row
+    place, (wz, wy, wx) = row[0], (row[1][0], row[1][1], row[1][2])
     z, dz = _begin(way[0], field, voxel, 0)
     y, dy = _begin(way[1], field, voxel, 1)
     x, dx = _begin(way[2], field, voxel, 2)
@@ -277,8 +270,16 @@ def _between(
     sz, sy, sx = np.float32(dz), np.float32(dy), np.float32(dx)
     lz, ly, lx = np.float32(-oz), np.float32(-oy), np.float32(-ox)
     hz, hy, hx = np.float32(shape[0] - 1 - oz), np.float32(shape[1] - 1 - oy), np.float32(shape[2] - 1 - ox)
+    base, uz, uy = _base(shape, oz, oy, ox), np.uint32(shape[1] * shape[2]), np.uint32(shape[2])
+    if _amid(fz, sz, lz, hz, n) and _amid(fy, sy, ly, hy, n) and _amid(fx, sx, lx, hx, n):
+        for a in range(n):
+            step = np.float32(np.int32(a))
+            qz, qy, qx = fz + sz * step, fy + sy * step, fx + sx * step
+            az, ay, ax = np.int32(qz), np.int32(qy), np.int32(qx)
+            wz[a], wy[a], wx[a] = qz - np.float32(az), qy - np.float32(ay), qx - np.float32(ax)
+            place[a] = np.uint32(np.uint32(az) * uz + np.uint32(ay) * uy + np.uint32(ax) + base)
+        return 0, n
     mz, my, mx = _last(shape[0], oz), _last(shape[1], oy), _last(shape[2], ox)
-    uy, ux = np.uint32(shape[1]), np.uint32(shape[2])
     for a in range(n):
         step = np.float32(np.int32(a))
         qz = min(max(fz + sz * step, lz), hz)
@@ -286,11 +287,23 @@ def _between(
         qx = min(max(fx + sx * step, lx), hx)
         az, ay, ax = min(np.int32(qz), mz), min(np.int32(qy), my), min(np.int32(qx), mx)
         wz[a], wy[a], wx[a] = qz - np.float32(az), qy - np.float32(ay), qx - np.float32(ax)
-        line = np.uint32(np.uint32(np.int32(az + oz)) * uy) + np.uint32(np.int32(ay + oy))
-        place[a] = np.uint32(np.uint32(line) * ux) + np.uint32(np.int32(ax + ox))
+        place[a] = np.uint32(np.uint32(az) * uz + np.uint32(ay) * uy + np.uint32(ax) + base)
     low, high = _inside(fz, sz, lz, hz, 0, n)
     low, high = _inside(fy, sy, ly, hy, low, high)
     return _inside(fx, sx, lx, hx, low, high)
+
+
+@_loop
+def _base(shape: tuple[int, int, int], z: Any, y: Any, x: Any) -> Any:
+    """Place of a voxel, which may lie outside, in the flat array: counted, as all places, modulo 2^32."""
+    return np.uint32((np.int64(z) * shape[1] + np.int64(y)) * shape[2] + np.int64(x))
+
+
+@_loop
+def _amid(first: Any, step: Any, low: Any, high: Any, n: int) -> Any:
+    """Whether each of a row's voxels has one before and one after it on an axis."""
+    last = first + step * np.float32(n - 1)
+    return min(first, last) >= low and max(first, last) < high
 
 
 @_loop
@@ -327,25 +340,23 @@ def _nearest(
     field: NDArray[np.float32],
     voxel: tuple[int, int, int],
     n: int,
-    row: Row,
+    place: NDArray[np.uint32],
 ) -> tuple[int, int]:
-    """Fill the places of `row` with the nearest voxels; which of its voxels are inside, as in `_between`."""
-    place = row[0]
+    """Fill `place` with the nearest voxels of a row; which of them are inside, as in `_between`."""
     z, dz = _begin(way[0], field, voxel, 0)
     y, dy = _begin(way[1], field, voxel, 1)
     x, dx = _begin(way[2], field, voxel, 2)
     oz, oy, ox = _origin(z), _origin(y), _origin(x)
     fz, fy, fx = np.float32(z - oz), np.float32(y - oy), np.float32(x - ox)
     sz, sy, sx = np.float32(dz), np.float32(dy), np.float32(dx)
-    uy, ux = np.uint32(shape[1]), np.uint32(shape[2])
+    base, uz, uy = _base(shape, oz, oy, ox), np.uint32(shape[1] * shape[2]), np.uint32(shape[2])
     half = np.float32(0.5)
     for a in range(n):
         step = np.float32(np.int32(a))
         az = np.int32((fz + sz * step) + half)
         ay = np.int32((fy + sy * step) + half)
         ax = np.int32((fx + sx * step) + half)
-        line = np.uint32(np.uint32(np.int32(az + oz)) * uy) + np.uint32(np.int32(ay + oy))
-        place[a] = np.uint32(np.uint32(line) * ux) + np.uint32(np.int32(ax + ox))
+        place[a] = np.uint32(np.uint32(az) * uz + np.uint32(ay) * uy + np.uint32(ax) + base)
     low, high = _inside(fz, sz, np.float32(-oz), np.float32(shape[0] - 1 - oz), 0, n)
     low, high = _inside(fy, sy, np.float32(-oy), np.float32(shape[1] - 1 - oy), low, high)
     return _inside(fx, sx, np.float32(-ox), np.float32(shape[2] - 1 - ox), low, high)
@@ -370,37 +381,113 @@ def _read(
 
 
 @_loop
-def _blend_bytes(
+def _four_bytes(flat: NDArray[np.uint8], place: NDArray[np.uint32], n: int, ahead: Any) -> Any:
+    """Whether the array goes on for four bytes at `ahead` of all places."""
+    last = np.uint32(0)
+    for a in range(n):
+        last = max(last, place[a])
+    return np.uint64(last) + ahead + np.uint64(4) <= np.uint64(flat.size)
+
+
+@_loop
+def _used(ahead: Ahead, still: tuple[bool, bool], row: Row) -> Ahead:
+    """The steps to next voxels; 0 on an axis on which a whole row lies on whole voxels."""
+    z = np.uint64(0) if still[0] and row[1][0, 0] == 0 else ahead[0]
+    y = np.uint64(0) if still[1] and row[1][1, 0] == 0 else ahead[1]
+    return z, y, ahead[2]
+
+
+@_loop
+def _load(
+    flat: NDArray[np.uint8], ahead: Ahead, place: NDArray[np.uint32], taps: NDArray[np.uint32], n: int
+) -> None:
+    """Fill `taps`: the lowest byte is what lies there, the second what lies at the next x."""
+    here, y, z, both = taps[0], taps[1], taps[2], taps[3]
+    sz, sy, sx = ahead
+    if not _four_bytes(flat, place, n, sz + sy):
+        for a in range(n):
+            o = np.uint64(place[a])
+            here[a] = flat[o] | np.uint32(flat[o + sx]) << np.uint32(8)
+            y[a] = flat[o + sy] | np.uint32(flat[o + sy + sx]) << np.uint32(8)
+            z[a] = flat[o + sz] | np.uint32(flat[o + sz + sx]) << np.uint32(8)
+            both[a] = flat[o + sz + sy] | np.uint32(flat[o + sz + sy + sx]) << np.uint32(8)
+        return
+    for a in range(n, n + -n % LANES):
+        place[a] = place[n - 1]
+    for a in range(0, n, LANES):
+        gather(flat, np.uint64(0), place, a, here)
+    _load_next(flat, np.uint64(0), sy, place, here, y, n)
+    _load_next(flat, np.uint64(0), sz, place, here, z, n)
+    _load_next(flat, sz, sy, place, z, both, n)
+
+
+@_loop
+def _load_next(
     flat: NDArray[np.uint8],
-    tone: NDArray[np.float32],
-    ahead: tuple[np.uint64, np.uint64, np.uint64],
-    row: Row,
-    out: NDArray[np.float32],
-    start: Any,
+    ahead: np.uint64,
+    step: np.uint64,
+    place: NDArray[np.uint32],
+    before: NDArray[np.uint32],
+    tap: NDArray[np.uint32],
     n: int,
 ) -> None:
-    place, wz, wy, wx = row[0], row[1], row[2], row[3]
-    sz, sy, sx = ahead
+    """Fill `tap` a step further than `before`, which was read at `ahead`; the same if there is no step."""
+    if step == 0:
+        for a in range(n):
+            tap[a] = before[a]
+        return
+    for a in range(0, n, LANES):
+        gather(flat, ahead + step, place, a, tap)
+
+
+@_loop
+def _blend_taps(taps: NDArray[np.uint32], row: Row, out: NDArray[np.float32], start: Any, n: int) -> None:
+    wz, wy, wx = row[1][0], row[1][1], row[1][2]
+    here, y, z, both = taps[0], taps[1], taps[2], taps[3]
     for a in range(n):
-        o = np.uint64(place[a])
-        p, q, r = o + sy, o + sz, o + sz + sy
-        c00 = _line(tone[flat[o]], tone[flat[o + sx]], wx[a])
-        c01 = _line(tone[flat[p]], tone[flat[p + sx]], wx[a])
-        c10 = _line(tone[flat[q]], tone[flat[q + sx]], wx[a])
-        c11 = _line(tone[flat[r]], tone[flat[r + sx]], wx[a])
+        c00 = _line(_grey(here[a], 0), _grey(here[a], 8), wx[a])
+        c01 = _line(_grey(y[a], 0), _grey(y[a], 8), wx[a])
+        c10 = _line(_grey(z[a], 0), _grey(z[a], 8), wx[a])
+        c11 = _line(_grey(both[a], 0), _grey(both[a], 8), wx[a])
         out[start + np.uint64(a)] = _line(_line(c00, c01, wy[a]), _line(c10, c11, wy[a]), wz[a])
+
+
+@_loop
+def _grey(tap: Any, bit: int) -> Any:
+    """The byte of `tap` that begins at `bit`."""
+    return np.float32(np.int32((tap >> np.uint32(bit)) & np.uint32(255)))
+
+
+@_loop
+def _look_up(
+    curve: NDArray[np.float32], taps: NDArray[np.uint32], out: NDArray[np.float32], start: Any, n: int
+) -> None:
+    """Replace grey values from 0 to 255 by what `curve` (257 values) says, linear between whole ones."""
+    index, low, high = taps[0], taps[1], taps[2]
+    for a in range(n):
+        index[a] = np.uint32(np.int32(out[start + np.uint64(a)]))
+    for a in range(n, n + -n % LANES):
+        index[a] = 0
+    for a in range(0, n, LANES):
+        gather(curve, np.uint64(0), index, a, low)
+        gather(curve, np.uint64(1), index, a, high)
+    before, after = low.view(np.float32), high.view(np.float32)
+    for a in range(n):
+        grey = out[start + np.uint64(a)]
+        share = grey - np.float32(np.int32(grey))
+        out[start + np.uint64(a)] = _line(before[a], after[a], share)
 
 
 @_loop
 def _blend_values(
     flat: NDArray[Any],
-    ahead: tuple[np.uint64, np.uint64, np.uint64],
+    ahead: Ahead,
     row: Row,
     out: NDArray[np.float32],
     start: Any,
     n: int,
 ) -> None:
-    place, wz, wy, wx = row[0], row[1], row[2], row[3]
+    place, (wz, wy, wx) = row[0], (row[1][0], row[1][1], row[1][2])
     sz, sy, sx = ahead
     for a in range(n):
         o = np.uint64(place[a])
@@ -421,7 +508,7 @@ def _line(a: float, b: float, share: float) -> Any:
 @_loop
 def _note(
     present: NDArray[np.bool_],
-    ahead: tuple[np.uint64, np.uint64, np.uint64],
+    ahead: Ahead,
     row: Row,
     inside: tuple[int, int],
     out: NDArray[np.float32],
@@ -431,16 +518,14 @@ def _note(
 ) -> None:
     """Write down what was imaged; the rest of the row becomes 0."""
     low, high = inside
-    for a in range(n):
-        imaged[start + np.uint64(a)] = True
+    imaged[start : start + np.uint64(n)] = True
     for a in range(low):
         imaged[start + np.uint64(a)], out[start + np.uint64(a)] = False, 0
     for a in range(high, n):
         imaged[start + np.uint64(a)], out[start + np.uint64(a)] = False, 0
     if not present.size:
         return
-    place, wz, wy, wx = row
-    flat = present.ravel()
+    place, (wz, wy, wx) = row[0], (row[1][0], row[1][1], row[1][2])
     sz, sy, sx = ahead
     half = np.float32(0.5)
     for a in range(low, high):
@@ -448,5 +533,5 @@ def _note(
         near += sz if wz[a] >= half else np.uint64(0)
         near += sy if wy[a] >= half else np.uint64(0)
         near += sx if wx[a] >= half else np.uint64(0)
-        if not flat[near]:
+        if not present[near]:
             imaged[start + np.uint64(a)], out[start + np.uint64(a)] = False, 0

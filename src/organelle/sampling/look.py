@@ -6,6 +6,7 @@ bytes); then come defocus and noise. Where nothing was imaged the patch stays 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +36,11 @@ class Tone:
         out = np.negative(greys) if self.inverted else greys.copy()
         if self.gamma != 1:
             share = (out + np.float32(BENT)) * np.float32(0.5 / BENT)
-            bent = share.clip(0, 1) ** np.float32(self.gamma) + (share - share.clip(0, 1))
-            out = bent * np.float32(2 * BENT) - np.float32(BENT)
+            within = np.minimum(np.maximum(share, np.float32(0)), np.float32(1))
+            share -= within
+            out = within ** np.float32(self.gamma) + share
+            out *= np.float32(2 * BENT)
+            out -= np.float32(BENT)
         if self.contrast != 1:
             out *= np.float32(self.contrast)
         if self.brightness:
@@ -44,11 +48,14 @@ class Tone:
         return out
 
 
+PLAIN = Tone()
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What is done to the grey values of one patch."""
 
-    tone: Tone = Tone()
+    tone: Tone = PLAIN
     defocused: tuple[int, ...] = ()
     """Axes along which the patch is blurred."""
     noise: float = 0.0
@@ -60,7 +67,7 @@ class Look:
         """Blur and add noise, in place; 0 where nothing was imaged."""
         if not (self.defocused or self.noise):
             return
-        from organelle.sampling.kernels import add_noise
+        from organelle.sampling.look_kernels import add_noise
 
         defocus(em, self.defocused)
         if self.noise:
@@ -94,17 +101,17 @@ def random_look(rng: np.random.Generator, voxel_size_nm: Nm, settings: SamplingS
 
 def defocus(em: NDArray[np.float32], axes: tuple[int, ...]) -> None:
     """Blur in place by (1, 2, 1) / 4 along each of `axes`: a Gaussian of 0.7 voxels; the rim is repeated."""
-    from organelle.sampling.kernels import blur
+    from organelle.sampling.look_kernels import blur
 
     for axis in axes:
         if em.shape[axis] > 1:
-            before, after = int(np.prod(em.shape[:axis])), int(np.prod(em.shape[axis + 1 :]))
+            before, after = math.prod(em.shape[:axis]), math.prod(em.shape[axis + 1 :])
             blur(em.reshape(before, em.shape[axis], after))
 
 
 def tones(levels: NDArray[np.float32], tone: Tone) -> NDArray[np.float32]:
-    """What each of the normalised grey `levels` of a byte becomes."""
-    return levels if tone == Tone() else tone(levels)
+    """What each of the normalised grey `levels` becomes."""
+    return levels if tone == PLAIN else tone(levels)
 
 
 def _ratio(rng: np.random.Generator, spread: float) -> float:

@@ -46,11 +46,12 @@ def require_known_classes(crops: Sequence[TrainingCrop]) -> None:
 
 
 def fingerprint(crop: TrainingCrop) -> str:
-    """A hash of all that patches are drawn from: EM, presence, labels, ids."""
+    """A hash of all that patches are drawn from: EM, presence, labels, ids, context."""
     digest = hashlib.blake2b(digest_size=16)
     labels = crop.labels
     tables = (labels.codes, labels.present, labels.known)
-    for array in (crop.em, crop.em_present, *tables, *(crop.ids[name] for name in sorted(crop.ids))):
+    far = [array for part in crop.context for array in (part.em, part.present)]
+    for array in (crop.em, crop.em_present, *tables, *(crop.ids[name] for name in sorted(crop.ids)), *far):
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

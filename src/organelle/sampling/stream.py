@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from organelle.errors import SettingsError
+from organelle.geometry import Voxels
 from organelle.models import ModelSpec
+from organelle.sampling.buffers import Buffers
 from organelle.sampling.crop import TrainingCrop
-from organelle.sampling.draw import Patch, draw, random_manner
+from organelle.sampling.draw import Manner, Patch, draw, random_manner
+from organelle.sampling.seeds import generators
 from organelle.sampling.settings import SamplingSettings
 from organelle.sampling.targets import TargetInput, fill_targets, targets_of
 from organelle.sampling.where import Places
@@ -33,7 +36,7 @@ class Batch:
 
     step: int
     em: NDArray[np.float32]
-    """Shape [patch, 1, (z,) y, x], normalised."""
+    """Shape [patch, image, (z,) y, x], normalised: EM, then each context."""
     codes: tuple[NDArray[Any], ...]
     """Per patch its labels as combinations, flat; see `Palette`."""
     words: tuple[NDArray[np.uint64], ...]
@@ -46,6 +49,8 @@ class Batch:
     """Masks, which come before the other targets."""
     crops: tuple[int, ...]
     """The crop that each patch comes from."""
+    buffers: Buffers = field(default_factory=Buffers, repr=False)
+    """Where the memory of the targets comes from."""
 
     @cached_property
     def target(self) -> NDArray[Any]:
@@ -59,10 +64,10 @@ class Batch:
 
     @cached_property
     def _expanded(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        from organelle.sampling.kernels import expand
+        from organelle.sampling.palette_kernels import expand
 
         shape = (len(self.codes), self.classes, *self.em.shape[2:])
-        target, known = np.empty(shape, np.uint8), np.empty(shape, bool)
+        target, known = self.buffers.empty(shape, np.uint8), self.buffers.empty(shape, bool)
         for codes, words, there, sure in zip(self.codes, self.words, target, known, strict=True):
             flat = (self.classes, codes.size)
             expand(codes, words, there.reshape(flat), sure.reshape(flat).view(np.uint8))
@@ -103,6 +108,7 @@ class Batch:
             self.values_known[start:stop],
             self.classes,
             self.crops[start:stop],
+            self.buffers,
         )
 
 
@@ -135,17 +141,19 @@ class PatchStream:
         self.share = range(settings.batch_size) if share is None else share
         self._places = Places(crops, settings)
         self._targets = targets_of(spec.targets)
+        self._buffers = Buffers()
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step, counted from 0."""
         count, flat = len(self.share), self.spec.flat_axis
         extra = len(self.spec.channels) - len(self.spec.classes)
-        em = np.empty((count, 1, *self.spec.patch_shape), np.float32)
+        em = self._buffers.empty((count, self.spec.in_channels, *self.spec.patch_shape), np.float32)
         values = np.empty((count, extra, *self.spec.patch_shape), np.float32)
         sure = np.empty(values.shape, bool)
         patches, crops = [], []
-        for place, index in enumerate(self.share):
-            crop, patch = self.patch(step, index, out=em[place, 0])
+        planned = [self._plan(rng) for rng in generators(self.seed, step, self.share)]
+        for place, (crop, centre, manner) in enumerate(planned):
+            patch = draw(crop, self.spec, centre, manner, out=em[place])
             patches.append(patch)
             crops.append(crop.crop.id)
             if self._targets:
@@ -153,17 +161,22 @@ class PatchStream:
         seen = [_squeeze(array, flat) for array in (em, values, sure)]
         codes = tuple(patch.codes.ravel() for patch in patches)
         words = tuple(patch.labels.words for patch in patches)
-        return Batch(step, seen[0], codes, words, seen[1], seen[2], len(self.spec.classes), tuple(crops))
+        classes = len(self.spec.classes)
+        return Batch(step, seen[0], codes, words, seen[1], seen[2], classes, tuple(crops), self._buffers)
 
     def patch(
         self, step: int, index: int, *, out: NDArray[np.float32] | None = None
     ) -> tuple[TrainingCrop, Patch]:
         """One patch of a step, and the crop that it comes from; `out` as for `draw`."""
-        rng = np.random.default_rng((self.seed, step, index))
+        (rng,) = generators(self.seed, step, (index,))
+        crop, centre, manner = self._plan(rng)
+        return crop, draw(crop, self.spec, centre, manner, out=out)
+
+    def _plan(self, rng: np.random.Generator) -> tuple[TrainingCrop, Voxels, Manner]:
+        """Where a patch is drawn, and what is done to it."""
         manner = random_manner(rng, self.spec, self.settings)
         reach = manner.affine.reach(self.spec.patch_shape, self.spec.voxel_size_nm)
-        crop, centre = self._places.draw(rng, reach)
-        return crop, draw(crop, self.spec, centre, manner, out=out)
+        return *self._places.draw(rng, reach), manner
 
     def ready(self, step: int) -> Batch:
         """The batch of a step with its targets worked out, for networks on a CPU."""
@@ -230,6 +243,11 @@ def _squeeze(array: NDArray[Any], flat_axis: int | None) -> NDArray[Any]:
 
 
 def _check_fits(crop: TrainingCrop, spec: ModelSpec) -> None:
+    if len(crop.context) != len(spec.context):
+        raise SettingsError(
+            f"crop {crop.crop.id} was loaded with {len(crop.context)} kinds of context, the model wants "
+            f"{len(spec.context)}; load it again"
+        )
     if crop.classes != spec.classes or not np.allclose(
         crop.grid.voxel_size_nm, spec.voxel_size_nm, rtol=1e-4
     ):

@@ -15,18 +15,23 @@ if TYPE_CHECKING:
     from organelle.train.learner import learning_rate
     from organelle.train.loop import TrainReport, best_checkpoint, train
     from organelle.train.losses import Loss, OwnLoss, SummedLoss, balanced_loss, positive_weights
+    from organelle.train.plan import TrainPlan, changed_crops, data_stamps, plan_train
 
 __all__ = [
     "Loss",
     "LossSettings",
     "OwnLoss",
     "SummedLoss",
+    "TrainPlan",
     "TrainReport",
     "TrainSettings",
     "Validation",
     "balanced_loss",
     "best_checkpoint",
+    "changed_crops",
+    "data_stamps",
     "learning_rate",
+    "plan_train",
     "positive_weights",
     "train",
 ]
@@ -35,11 +40,15 @@ _NEED_TORCH = {
     "Loss": "losses",
     "OwnLoss": "losses",
     "SummedLoss": "losses",
+    "TrainPlan": "plan",
     "TrainReport": "loop",
     "Validation": "held_out",
     "balanced_loss": "losses",
     "best_checkpoint": "loop",
+    "changed_crops": "plan",
+    "data_stamps": "plan",
     "learning_rate": "learner",
+    "plan_train": "plan",
     "positive_weights": "losses",
     "train": "loop",
 }

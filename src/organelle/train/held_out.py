@@ -22,7 +22,7 @@ from organelle.metrics import (
     score_semantic,
 )
 from organelle.models import ModelSettings, ModelSpec
-from organelle.predict import ModelEM, network_forward, predict_region
+from organelle.predict import PatchEM, network_forward, predict_region
 from organelle.process import ProcessSettings, apply_recipe
 from organelle.progress import track
 from organelle.sampling import TrainingCrop, open_em
@@ -46,7 +46,7 @@ class HeldOut:
     """
 
     crop: TrainingCrop
-    em: ModelEM
+    em: PatchEM
     region: Box
     present: Mask
     known: Mask
@@ -95,9 +95,9 @@ def classes_with_ids(model: ModelSettings) -> tuple[str, ...]:
 
 def hold_out(data: Place | str, crop: TrainingCrop, spec: ModelSpec, most_voxels: float) -> HeldOut:
     """Make ready the middle of `crop`, at most `most_voxels` of it."""
-    em = ModelEM(open_em(data, crop.crop), spec.voxel_size_nm, spec.normalisation)
+    em = PatchEM(open_em(data, crop.crop), spec)
     box = middle(Box((0, 0, 0), crop.shape), most_voxels)
-    region = box.shift(em.lattice.shift_to(crop.grid.subgrid(crop.label_box)))
+    region = box.shift(em.fine.lattice.shift_to(crop.grid.subgrid(crop.label_box)))
     codes = crop.labels.codes[box.slices()]
     present, known = (np.moveaxis(table[codes], -1, 0) for table in (crop.labels.present, crop.labels.known))
     ids = {name: array[box.slices()] for name, array in crop.ids.items()}
@@ -177,13 +177,11 @@ def _count(
 ) -> Counts:
     """One class of one place, as `csc process` and `csc evaluate` would count it.
 
-    Recipes that subtract a class which this model does not predict go without it. Where the metric would
+    Recipes that need a class which this model does not predict go without it. Where the metric would
     skip a place (far too many objects), every object counts as missed: early in training nothing would
     otherwise score better than noise.
     """
-    recipe = settings.recipe(name)
-    if set(recipe.minus) - probabilities.keys():
-        recipe = recipe.model_copy(update={"minus": tuple(n for n in recipe.minus if n in probabilities)})
+    recipe = settings.recipe_within(name, probabilities.keys())
     labels = apply_recipe(probabilities, name, recipe, spec.voxel_size_nm)
     labels[~place.known[index]] = 0
     if name not in place.ids:
@@ -212,7 +210,7 @@ def _show(spec: ModelSpec, found: Mask, place: HeldOut) -> dict[str, NDArray[Any
     """Per class that is there: EM, truth and prediction in the slice that shows most of it."""
     if place.region.is_empty:
         return {}
-    em = place.em(place.region)
+    em = place.em.fine(place.region)
     pictures = {}
     for i, name in enumerate(spec.classes):
         if place.present[i].any():

@@ -114,7 +114,7 @@ def draw_patches(network: torch.nn.Module, patches: Sequence[Patch], learner: Le
     spec = learner.spec
     rows = []
     for patch in patches:
-        em = torch.from_numpy(patch.em)[None, None].to(learner.device)
+        em = torch.from_numpy(patch.seen)[None].to(learner.device)
         flat = None if spec.flat_axis is None else spec.flat_axis + 2
         with torch.inference_mode():
             logits = network(em if flat is None else em.squeeze(flat))

@@ -107,15 +107,15 @@ def train(
         TrainingError: the loss is no number any more; the last saved state stays.
     """
     sampling, settings = sampling or SamplingSettings(), settings or TrainSettings()
-    record = _record(model, sampling, settings, recipes, train_crops, validate_crops)
+    record = run_record(model, sampling, settings, recipes, train_crops, validate_crops)
     with joined() as ranks:
         share = ranks.share(sampling.batch_size)
         with ranks.first_alone():
             if overwrite and ranks.is_first and (Path(run) / "run.json").is_file():  # never anything else
-                shutil.rmtree(run)
+                _discard(Path(run))
             folder = open_run(run, record, writes=ranks.is_first)
         with closing(folder):
-            finished = _finished(folder, settings)
+            finished = finished_report(folder, settings)
             if finished:
                 return finished
             start = _start(model, folder)
@@ -135,6 +135,14 @@ def train(
             _learn(learner, PatchStream(crops, spec, sampling, settings.seed, share), judge, folder)
             notes = tuple(dict.fromkeys(cache.notes)) if cache else ()
             return TrainReport(folder.path, folder.best, learner.step, begun, _judged(learner.best), notes)
+
+
+def _discard(run: Path) -> None:
+    """Remove a run; it first gets another name, so that a kill leaves either all of it or nothing."""
+    aside = run.with_name(f".{run.name}.discarded")
+    shutil.rmtree(aside, ignore_errors=True)
+    run.rename(aside)
+    shutil.rmtree(aside)
 
 
 def best_checkpoint(run: Path | str) -> Path:
@@ -204,7 +212,7 @@ def _held_out(
     return [hold_out(data, crop, spec, settings.validate_megavoxels * 1e6) for crop in loaded]
 
 
-def _finished(folder: RunFolder, settings: TrainSettings) -> TrainReport | None:
+def finished_report(folder: RunFolder, settings: TrainSettings) -> TrainReport | None:
     """The report of a run whose last state is the final one."""
     if not (folder.last.is_file() and folder.best.is_file()):
         return None
@@ -246,7 +254,7 @@ def _take_up(learner: Learner, folder: RunFolder) -> int:
     return learner.step
 
 
-def _record(
+def run_record(
     model: ModelSettings,
     sampling: SamplingSettings,
     settings: TrainSettings,

@@ -131,14 +131,14 @@ def open_run(path: Path | str, record: Mapping[str, Any], *, writes: bool = True
     known = folder / "run.json"
     if known.is_file():
         stored = read_json(known)
-        differing = _differences(stored, record)
+        differing = differences(stored, record)
         if differing:
             raise OutputExists(
                 f"{folder} holds a training run with other {', '.join(differing)}; "
                 "give the experiment another name, or train with --overwrite to begin anew"
             )
         record = stored
-    elif folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and any(not place.name.startswith(".") for place in folder.iterdir()):
         raise OutputExists(f"{folder} is not empty and holds no training run; choose another place")
     else:
         write_json(known, dict(record))
@@ -150,13 +150,13 @@ def open_run(path: Path | str, record: Mapping[str, Any], *, writes: bool = True
     return RunFolder(folder, record, SummaryWriter(folder / "tensorboard"))
 
 
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """Dotted names of the entries that differ; versions and the machine's own precision may."""
     names = []
     for key in sorted((there.keys() | here.keys()) - {"versions", "precision"}):
         old, new = there.get(key), here.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            names += [f"{key}.{name}" for name in _differences(old, new)]
+            names += [f"{key}.{name}" for name in differences(old, new)]
         elif old != new:
             names.append(key)
     return names

@@ -37,6 +37,7 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="viewer", daemon=True)
+        self._over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -49,8 +50,8 @@ class Server:
 
     def wait(self, seconds: float) -> bool:
         """Let it answer for some time; whether it still does."""
-        self._thread.join(seconds)
-        return self._thread.is_alive()
+        # Not by joining the thread: Python 3.11 takes a thread for ended when Ctrl-C interrupts its join.
+        return not self._over.wait(seconds)
 
     def stop(self) -> None:
         """Answer no more."""
@@ -58,6 +59,12 @@ class Server:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._answer()
+        finally:
+            self._over.set()
+
+    def _answer(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._http.add_socket(self._socket)
         self._loop.run_forever()

@@ -1,0 +1,96 @@
+"""What is kept about a person: to be taken along, and to be forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.db import transaction
+
+from organelle.errors import OrganelleError
+from organelle.portal.accounts.models import Invitation, LoginLink, User
+from organelle.portal.accounts.sessions import end_all, living
+from organelle.portal.accounts.teams import leave, team_of
+from organelle.portal.challenge.models import AuditEntry, note
+
+GONE = "somebody who has left"
+SUBMISSION = (
+    "id", "team__name", "name", "sha256", "size_bytes", "method", "description", "code_url", "publish",
+    "anonymous", "state", "reason", "created",
+)  # fmt: skip
+
+
+class LastOrganiser(OrganelleError):
+    """Without this person nobody could organise the challenge."""
+
+
+def export_of(person: User) -> dict[str, Any]:
+    """All that the portal keeps about `person`, as JSON can hold it but for dates; no secrets."""
+    team = team_of(person)
+    return {
+        "account": _fields(
+            person,
+            "email",
+            "name",
+            "date_joined",
+            "last_login",
+            "rules_accepted",
+            "rules_accepted_at",
+            "mail_scores",
+        ),
+        "team": team
+        and {"name": team.name, "affiliation": team.affiliation, "leads": person.membership.leads},
+        "invitations": list(Invitation.objects.filter(by=person).values("email", "expires", "accepted")),
+        "tokens": list(
+            person.tokens.values("name", "prefix", "scopes", "created", "expires", "revoked", "last_used")
+        ),
+        "signed in": list(living(person).values("time", "browser")),
+        "linked accounts": list(person.socialaccount_set.values("provider", "uid", "extra_data")),
+        "submissions": list(person.submissions.values(*SUBMISSION)),
+        "uploads": list(person.uploads.values("name", "length", "offset", "created")),
+        "news by mail": list(
+            _rows("news", "Subscriber").filter(email=person.email).values("asked", "confirmed")
+        ),
+        "log": list(AuditEntry.objects.filter(actor=person).values("time", "action", "about", "detail")),
+    }
+
+
+def forget(person: User, by: User | None = None) -> None:
+    """Delete the account of `person`. What they handed in stays with their team, without their name.
+
+    Args:
+        person: who goes.
+        by: the organiser who does it; None when people do it themselves.
+
+    Raises:
+        LastOrganiser: nobody else could organise the challenge.
+    """
+    with transaction.atomic():
+        _require_another_organiser(person)
+        leave(person)
+        end_all(person)
+        name, key = str(person), person.pk
+        AuditEntry.objects.filter(actor=person).update(actor_name=GONE)
+        own = _rows("submissions", "Transition").filter(submission__user=person, actor=name)
+        own.update(actor=GONE)
+        _rows("news", "Subscriber").filter(email=person.email).delete()
+        _rows("news", "OutgoingMail").filter(to=person.email).delete()
+        LoginLink.objects.filter(email=person.email).delete()
+        Invitation.objects.filter(email=person.email).delete()
+        person.delete()
+        note(by, "account.deleted", f"user {key}")
+
+
+def _require_another_organiser(person: User) -> None:
+    organisers = User.objects.filter(is_staff=True, is_active=True)
+    if person.is_organiser and not organisers.exclude(pk=person.pk).exists():
+        raise LastOrganiser("You are the only organiser; make somebody else one first, under Organise.")
+
+
+def _fields(person: User, *names: str) -> dict[str, Any]:
+    return {name: getattr(person, name) for name in names}
+
+
+def _rows(room: str, model: str) -> Any:
+    """The rows of a room above this one, which is not imported here."""
+    return apps.get_model(room, model).objects

@@ -1,0 +1,1 @@
+"""What of the results may be seen."""

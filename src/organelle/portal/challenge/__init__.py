@@ -1,0 +1,1 @@
+"""What the challenge is: phases, pages, limits, the audit log."""

@@ -1,0 +1,94 @@
+"""The organisers' pages: Django's admin, entered through our links, with every change in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+
+from organelle.portal.challenge.models import note
+
+NOT_SHOWN = frozenset({"account", "auth", "socialaccount"})
+"""Rooms of other packages whose tables mean nothing here: nobody has a password, and groups are not used."""
+
+
+class Audited(admin.ModelAdmin):
+    """Writes what organisers do into the audit log; `PortalAdmin` puts it under every page by itself."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Note what was made."""
+        note(request.user, f"{self.opts.model_name}.added", _name(obj), by="admin")
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Note which fields were changed."""
+        note(request.user, f"{self.opts.model_name}.changed", _name(obj), by="admin", fields=_fields(message))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Iterable[Any]) -> Any:
+        """Note what goes."""
+        for obj in queryset:
+            note(request.user, f"{self.opts.model_name}.deleted", _name(obj), by="admin")
+        return super().log_deletions(request, queryset)
+
+
+class ReadOnly(admin.ModelAdmin):
+    """A page that only shows."""
+
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+
+class PortalAdmin(admin.AdminSite):
+    """Django's admin without its sign-in."""
+
+    site_header = "Organise (all times in UTC)"
+    site_title = "Organise"
+    index_title = "What there is to organise"
+    empty_value_display = "—"
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Register, with the audit log underneath."""
+        models: Any = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        shown = [model for model in models if model._meta.app_label not in NOT_SHOWN]
+        base = admin_class or admin.ModelAdmin
+        audited = base if issubclass(base, Audited) else type(base.__name__, (Audited, base), {})
+        super().register(shown, audited, **options)
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ARG002
+        """Send strangers to the sign-in, and tell the others that this is not for them."""
+        if self.has_permission(request):
+            return HttpResponseRedirect("/admin/")
+        if request.user.is_authenticated:
+            raise PermissionDenied("These pages are for organisers.")
+        return redirect_to_login(request.GET.get("next", "/admin/"))
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ARG002
+        """Nobody has a password."""
+        raise Http404
+
+    password_change_done = password_change
+
+
+def _name(obj: Any) -> str:
+    """A row by its key: the log keeps no names of people who may be gone one day."""
+    return f"{obj._meta.model_name} {obj.pk}"
+
+
+def _fields(message: Any) -> list[str]:
+    """The fields that a change of the admin names."""
+    parts = message if isinstance(message, list) else []
+    return [str(name) for part in parts for name in part.get("changed", {}).get("fields", [])]

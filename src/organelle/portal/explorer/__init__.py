@@ -1,0 +1,1 @@
+"""Datasets, crops and classes to look at."""

@@ -1,0 +1,177 @@
+"""Organisers' pages of this room: jobs and what happened to them, workers, questions, results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from organelle.portal.challenge.models import note
+from organelle.portal.challenge.site import ReadOnly
+from organelle.portal.scoring import queue
+from organelle.portal.scoring.metrics import concerns, living_workers
+from organelle.portal.scoring.models import Job, JobEvent, Question, Result, Task, Worker
+from organelle.portal.submissions.models import NotInThatState, Submission
+
+
+class Organisers(ReadOnly):
+    """Shown to organisers, changed by actions only."""
+
+    def has_organise_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody may use the actions."""
+        return bool(request.user.is_organiser and self.has_view_permission(request))
+
+
+class Events(admin.TabularInline):
+    """What happened to a job, when, by whom and why."""
+
+    model = JobEvent
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("time", "actor", "what", "reason")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+
+@admin.register(Job)
+class JobAdmin(Organisers):
+    """The queue. Its actions are about the submissions of the chosen jobs."""
+
+    list_display = (
+        "submission",
+        "kind",
+        "state",
+        "of_submission",
+        "rows",
+        "attempts",
+        "created",
+        "finished",
+        "reason",
+    )
+    list_filter = ("kind", "state", "submission__state", "metric")
+    list_select_related = ("submission", "submission__team")
+    search_fields = ("submission__name", "submission__team__name", "submission__sha256")
+    ordering = ("-created", "-id")
+    inlines = (Events,)
+    readonly_fields = ("page",)
+    actions = ("requeue", "release", "cancel", "rescore")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With counts of rows."""
+        done = Count("tasks", filter=Q(tasks__state=Task.State.DONE))
+        return super().get_queryset(request).annotate(all_rows=Count("tasks"), done_rows=done)
+
+    @admin.display(description="Its page")
+    def page(self, job: Job) -> SafeString:
+        """Where its team reads about it, and organisers, too."""
+        return format_html('<a href="/submissions/{}/">{}</a>', job.submission_id, job.submission)
+
+    @admin.display(description="Submission is")
+    def of_submission(self, job: Job) -> str:
+        """Its state."""
+        return str(job.submission.state)
+
+    @admin.display(description="Rows")
+    def rows(self, job: Any) -> str:
+        """How many are done, of how many."""
+        return f"{job.done_rows} of {job.all_rows}" if job.all_rows else ""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """With what an organiser should look at above it."""
+        for concern in concerns():
+            self.message_user(request, concern, messages.WARNING)
+        return super().changelist_view(request, extra_context)
+
+    @admin.action(description="Begin the way of these submissions again", permissions=["organise"])
+    def requeue(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """From any state."""
+        self._each(request, queryset, queue.requeue, "begin again", Submission.State.values)
+
+    @admin.action(description="Release these held submissions to be scored", permissions=["organise"])
+    def release(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Only those that are held."""
+        self._each(request, queryset, queue.requeue, "released", [str(Submission.State.HELD)])
+
+    @admin.action(description="Cancel these submissions", permissions=["organise"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Those whose way is not over."""
+        under_way = [state for state in Submission.State.values if state not in Submission.OVER]
+        self._each(request, queryset, queue.cancel, "cancelled", under_way)
+
+    @admin.action(description="Score these scored submissions again", permissions=["organise"])
+    def rescore(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """The old score stays until the new one is there."""
+        self._each(request, queryset, queue.requeue, "scored again", [str(Submission.State.SCORED)])
+
+    def _each(
+        self,
+        request: HttpRequest,
+        jobs: QuerySet,
+        act: Callable[[Submission, Any, str], object],
+        words: str,
+        states: list[str],
+    ) -> None:
+        """Do it to each submission in one of these states, and say to how many it was done."""
+        chosen = Submission.objects.filter(pk__in=jobs.values("submission"), state__in=states)
+        done = 0
+        for submission in chosen:
+            try:
+                act(submission, request.user, "by an organiser")
+                done += 1
+            except NotInThatState:
+                continue
+        left = jobs.values("submission").distinct().count() - done
+        self.message_user(
+            request, f"{done} submissions: {words}." + (f" {left} stay as they are." if left else "")
+        )
+
+
+@admin.register(Worker)
+class WorkerAdmin(Organisers):
+    """Who works, and what keeps them from it."""
+
+    list_display = ("name", "alive", "doing", "seen", "started", "stopped", "version")
+
+    @admin.display(boolean=True, description="Lives")
+    def alive(self, worker: Worker) -> bool:
+        """Whether it was heard of lately."""
+        return worker in living_workers()
+
+
+@admin.register(Question)
+class QuestionAdmin(Organisers):
+    """What was asked, the newest first: it is what is asked now."""
+
+    list_display = ("metric", "truth", "configuration", "rows", "since")
+
+
+@admin.register(Result)
+class ResultAdmin(Organisers):
+    """What files are worth, with full precision; counts of single crops are not shown."""
+
+    list_display = ("sha256", "metric", "overall", "created")
+    list_filter = ("metric",)
+    search_fields = ("sha256",)
+    fields = ("sha256", "metric", "truth", "configuration", "scores", "created")
+    actions = ("forget",)
+
+    @admin.display(description="Overall")
+    def overall(self, result: Result) -> float | None:
+        """The score over all classes."""
+        value: float | None = result.scores.get("overall")
+        return value
+
+    @admin.action(description="Forget these results, and score anew", permissions=["organise"])
+    def forget(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """The board lacks them until they are there again."""
+        for result in queryset:
+            note(request.user, "result.forgotten", f"file {result.sha256[:12]}", metric=result.metric)
+        count = queryset.delete()[0]
+        self.message_user(request, f"{count} results are forgotten; what is asked now is scored again.")

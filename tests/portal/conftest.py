@@ -1,0 +1,66 @@
+"""A portal in memory. Django is set up here and not for all tests, most of which need none."""
+
+from __future__ import annotations
+
+import os
+
+import django
+import pytest
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "organelle.portal.settings"
+django.setup()
+
+from django.core.cache import cache  # noqa: E402
+from django.test import Client  # noqa: E402
+
+from organelle.portal.accounts.models import Membership, Team, User  # noqa: E402
+from organelle.portal.challenge.rules import rules_version  # noqa: E402
+from organelle.portal.folder import PortalFolder  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted() -> None:
+    """Requests of the last test do not count in this one."""
+    cache.clear()
+
+
+@pytest.fixture
+def person(db) -> User:
+    return User.objects.of("ada@lab.example")
+
+
+@pytest.fixture
+def team(person: User) -> Team:
+    team = Team.objects.create(name="Golgi", slug="golgi")
+    Membership.objects.create(user=person, team=team, leads=True)
+    return team
+
+
+@pytest.fixture
+def organiser(db) -> User:
+    person = User.objects.of("chief@lab.example")
+    person.is_staff = person.is_superuser = True
+    person.save()
+    return person
+
+
+@pytest.fixture
+def signed_in(client: Client, person: User) -> Client:
+    client.force_login(person)
+    return client
+
+
+@pytest.fixture
+def portal_folder(settings, tmp_path) -> PortalFolder:
+    """A folder in which uploads and submissions are kept."""
+    settings.FOLDER = PortalFolder(tmp_path / "portal")
+    settings.FOLDER.make()
+    return settings.FOLDER
+
+
+@pytest.fixture
+def entrant(person: User, team: Team, portal_folder: PortalFolder) -> User:
+    """Somebody who may hand in: in a team, with the rules accepted."""
+    person.rules_accepted = rules_version()
+    person.save()
+    return person

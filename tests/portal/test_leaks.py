@@ -1,0 +1,269 @@
+"""A truth with marked numbers is scored, and none of them is anywhere that a participant can look.
+
+Everybody but organisers asks wherever scores could be told, while it is scored, afterwards, and after faults
+of ours; in the end all links are followed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import zarr
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+from scored_files import handed_in, worker
+
+from organelle.catalog import load_catalog, write_tables
+from organelle.evaluate import simulate
+from organelle.files import sha256
+from organelle.portal.accounts.models import ApiToken, Membership, Team, User
+from organelle.portal.board import views as board
+from organelle.portal.news.models import OutgoingMail
+from organelle.portal.scoring import queue
+from organelle.portal.scoring.check import check
+from organelle.portal.scoring.leases import fault, take_check, take_rows
+from organelle.portal.scoring.models import Job, JobEvent, Result, Task, Worker
+from organelle.portal.scoring.question import Exam, announce, stamp_of
+from organelle.portal.scoring.score import score
+from organelle.portal.submissions.models import Submission
+from organelle.portal.submissions.store import keep
+
+MARKED_ID = 48_600
+MARKED_TIME = datetime(2031, 7, 19, 13, 37, 41, tzinfo=UTC)
+"""Of all that is written of jobs; pages may say when a submission came into a state, and nothing else."""
+
+WORKER = "beast-of-burden"
+
+
+@pytest.fixture(scope="module")
+def challenge(tiny_challenge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two test crops that differ, so that figures of one crop are no figures of the board."""
+    folder = tmp_path_factory.mktemp("marked") / "tiny"
+    shutil.copytree(tiny_challenge / "truth.zarr", folder / "hidden-truth.zarr")
+    catalog = load_catalog(tiny_challenge)
+    crop = catalog.test_crops[21]
+    write_tables(replace(catalog, test_crops={21: crop, 22: replace(crop, id=22)}), folder)
+    source = zarr.open_group(folder / "hidden-truth.zarr" / "crop21", mode="r")
+    for name, array in source.arrays():
+        values = array[...][::-1]
+        if name == "ves":
+            values = (values.astype("uint32") + MARKED_ID) * (values > 0)
+        target = zarr.create_array(
+            folder / "hidden-truth.zarr" / "crop22" / name,
+            shape=values.shape,
+            dtype=values.dtype,
+            zarr_format=2,
+            attributes=dict(array.attrs),
+        )
+        target[...] = values
+    return folder
+
+
+@pytest.fixture
+def exam(db, challenge: Path, settings, portal_folder, monkeypatch) -> Exam:
+    known = {"catalog": str(challenge), "scoring_processes": 1, "metrics_token": "of a monitor"}
+    settings.PORTAL = settings.PORTAL.model_copy(update=known)
+    monkeypatch.setattr(board, "BEHIND_S", 0)
+    truth = str(challenge / "hidden-truth.zarr")
+    return announce(truth, str(challenge), "2026-06", stamp_of(truth, str(challenge)))
+
+
+@pytest.fixture
+def submission(exam: Exam, team: Team, person: User, challenge: Path, tmp_path: Path) -> Submission:
+    path = tmp_path / "drawn.zip"
+    simulate(challenge / "hidden-truth.zarr", load_catalog(challenge), path, seed=3)
+    digest = sha256(path)
+    size = path.stat().st_size
+    keep(path, digest)
+    made = handed_in(team, sha256=digest, user=person)
+    Submission.objects.update(size_bytes=size)
+    return made
+
+
+@pytest.fixture
+def readers(team: Team, person: User) -> dict[str, Client]:
+    """Everybody but organisers."""
+    rival = User.objects.of("rival@lab.example")
+    Membership.objects.create(user=rival, team=Team.objects.create(name="Rivals", slug="rivals"), leads=True)
+    found = {role: Client(raise_request_exception=False) for role in ("anonymous", "lead", "rival", "token")}
+    found["lead"].force_login(person)
+    found["rival"].force_login(rival)
+    secret = ApiToken.make(person, "laptop", ["submit"])[1]
+    found["token"].defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
+    return found
+
+
+def test_nothing_of_the_truth_gets_out(exam, submission, readers, challenge, caplog):
+    who = worker(WORKER)
+    queue.derive_jobs(exam)
+    check(take_check(who), who)
+    queue.derive_jobs(exam)
+    score(take_rows(who, exam.key, 7), exam, who)
+    kept = [task.row for task in Task.objects.exclude(row=None)]
+    assert len(kept) == 7
+    hide_times()
+    seen = {"while it is scored": everything(readers, submission)}
+    while batch := take_rows(who, exam.key, 100):
+        score(batch, exam, who)
+    hide_times()
+    caplog.clear()
+    seen["scored"] = everything(readers, submission, follow=("anonymous", "lead"))
+    result = Result.objects.get()
+    assert {row["crop_id"] for row in result.crops["rows"]} == {21, 22}
+    secrets = {**marks(result), **places(challenge, exam)}
+    assert len(secrets) > 100
+    assert len(seen["scored"]) > 150
+    for when, answers in seen.items():
+        assert found_in(answers, secrets) == {}, when
+    assert found_in({"log": caplog.text}, secrets) == {}
+    told = seen["scored"][f"lead /submissions/{submission.pk}/"]
+    assert f"{result.scores['overall']:.3f}" in told, "the crawl saw the score"
+
+
+def test_faults_of_ours_tell_nothing(exam, submission, readers, challenge):
+    who = worker(WORKER)
+    queue.derive_jobs(exam)
+    check(take_check(who), who)
+    queue.derive_jobs(exam)
+    for _ in range(3):
+        Job.objects.update(not_before=Worker.objects.get().started)
+        batch = take_rows(who, exam.key, 2)
+        fault(batch.job, who, f"no crop21/ves in {challenge}/hidden-truth.zarr: 48611 objects, not 48610")
+        queue.derive_jobs(exam)
+    hide_times()
+    submission.refresh_from_db()
+    assert submission.state == "failed"
+    secrets = places(challenge, exam) | {"48611": "a count", "48610": "a count", "hidden-truth": "a path"}
+    assert found_in(everything(readers, submission), secrets) == {}
+
+
+def hide_times() -> None:
+    """Give all that is written of jobs the marked time."""
+    Job.objects.update(created=MARKED_TIME, started=MARKED_TIME, finished=MARKED_TIME)
+    JobEvent.objects.update(time=MARKED_TIME)
+    Result.objects.update(created=MARKED_TIME)
+    Worker.objects.update(started=MARKED_TIME, seen=MARKED_TIME)
+
+
+def everything(
+    readers: Mapping[str, Client], submission: Submission, *, follow: Container[str] = ()
+) -> dict[str, str]:
+    """Whatever each of them can reach, with headers, and all mails; those in `follow` follow every link."""
+    found = {}
+    for role, client in readers.items():
+        pages = crawl(client, submission, follow=role in follow)
+        found |= {f"{role} {path}": text for path, text in pages}
+    found |= {f"mail {m.pk}": f"{m.subject} {m.text} {m.headers}" for m in OutgoingMail.objects.all()}
+    return found | {f"mail {i}": f"{m.subject} {m.body}" for i, m in enumerate(mail.outbox)}
+
+
+STARTS = (
+    "/", "/search/?q=ves", "/crops/22/", "/leaderboard.json", "/leaderboard/ves/", "/leaderboard/ves.json",
+    "/leaderboard/ves/history.json", "/leaderboard/?metric=pq", "/leaderboard/?metric=2026-07",
+    "/news/feed.json", "/metrics/", "/admin/", "/admin/scoring/result/", "/account/export/", "/nothing",
+    "/api/openapi.json", "/api/submissions", "/api/leaderboard", "/api/leaderboard?column=ves", "/api/crops",
+    "/api/leaderboard?column=ves&metric=nothing", "/api/limits", "/api/me", "/leaderboard/nothing/",
+    "/ready/", "/health/",
+)  # fmt: skip
+
+
+def crawl(client: Client, submission: Submission, *, follow: bool) -> Iterator[tuple[str, str]]:
+    """The pages to begin with, and all that they lead to; of filters and themes one each."""
+    own = [f"/submissions/{submission.pk}/", f"/submissions/{submission.pk}/live/"]
+    waiting, known = [*STARTS, *own, f"/api/submissions/{submission.pk}"], set()
+    while waiting:
+        path = waiting.pop(0)
+        if path in known:
+            continue
+        known |= {path, path.partition("?")[0]}
+        cache.clear()
+        answer = client.get(path)
+        body = answer.getvalue().decode("utf-8", "replace")
+        assert answer.status_code < 500, path
+        yield path, f"{dict(answer.headers)}\n{body}"
+        links = re.findall(r'(?:href|src|hx-get)="(/[^"#]*)', body) if follow else []
+        plain = (link.partition("?")[0] for link in links if not SAME_FOR_ALL.match(link))
+        waiting += [link for link in plain if link not in known]
+
+
+SAME_FOR_ALL = re.compile(r"/static/|/statistics/.*svg|.*dark\.svg")
+"""Charts of the catalog take long to draw, and know nothing of scores."""
+
+
+def marks(result: Result) -> dict[str, str]:
+    """Numbers that only somebody with the truth, or with its rows, could know: as text, and what they are."""
+    found: dict[str, str] = {}
+    totals: dict[tuple[str, str], int] = {}
+    for row in result.crops["rows"]:
+        place = f"crop{row['crop_id']}/{row['class_name']}"
+        for metric, counts in row["by_version"].items():
+            numbers = {k: v for k, v in counts.items() if isinstance(v, int | float)}
+            if "tp" in numbers:
+                numbers["volume"] = numbers["tp"] + numbers["fn"]
+                made = numbers["tp"] / max(1, numbers["tp"] + numbers["fp"] + numbers["fn"])
+                numbers["ratio"] = made
+            for name, value in numbers.items():
+                if isinstance(value, int):
+                    key = (f"{metric}/{row['class_name']}", name)
+                    totals[key] = totals.get(key, 0) + value
+                found |= written(value, f"{place} {name}")
+    for (what, name), value in totals.items():
+        found |= written(value, f"{what} {name} of all crops")
+    for name, facts in result.scores["classes"].items():
+        for key, value in [("score", facts["score"]), *facts["ratios"].items()]:
+            found |= written(value, f"{name} {key}")
+    for name in ("overall", "instance", "semantic"):
+        found |= written(result.scores[name], name)
+    ids = {str(MARKED_ID + i): "an object of the truth" for i in range(1, 40)}
+    return found | ids
+
+
+def written(value: float | None, what: str) -> dict[str, str]:
+    """How a number might stand somewhere; short ones stand everywhere, and mark nothing."""
+    if isinstance(value, float) and abs(value * 1000 - round(value * 1000)) > 1e-6:
+        return {f"{value:.{n}f}"[:-1]: what for n in (5, 6, 7)}
+    if isinstance(value, int) and value >= 10_000:
+        return {str(value): what, f"{value:,}": what, f"{value:,}".replace(",", " "): what}
+    return {}
+
+
+def places(challenge: Path, exam: Exam) -> dict[str, str]:
+    key = exam.question
+    return {
+        str(challenge): "a path",
+        "hidden-truth": "a path",
+        key.truth: "hash of the truth",
+        key.truth[:12]: "hash of the truth",
+        key.configuration[:12]: "hash of the configuration",
+        WORKER: "name of a worker",
+        "2031-07-19": "a time of a job",
+        "19 Jul 2031": "a time of a job",
+        "Traceback": "the code",
+    }
+
+
+def found_in(answers: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:
+    """Where which secret is told."""
+    told = "\n".join(answers.values())
+    return {
+        where: f"{secret}: {what}"
+        for secret, what in secrets.items()
+        if secret in told
+        for where, text in answers.items()
+        if re.search(rf"(?<![\w.]){re.escape(secret)}", text)
+    }
+
+
+def test_the_search_finds_what_it_looks_for():
+    secrets = written(0.75312, "a score") | written(64695, "a count")
+    for text in ("score 0.75312", "0.7531234", "of 64695 voxels", "64,695", '"64695"'):
+        assert found_in({"page": text}, secrets), text
+    for text in ("0.753", "a64695", "1.64695", "75.3 %"):
+        assert not found_in({"page": text}, secrets), text

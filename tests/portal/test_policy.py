@@ -1,0 +1,301 @@
+"""Who may do what: every address of the portal, asked by everybody, against one small table.
+
+A new address without a line in the table fails, as does a line for an address that is gone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from typing import Any
+
+import pytest
+from board_results import rows_of, scored_submission
+from django.core.cache import cache
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver, resolve
+from django.utils import timezone
+
+from organelle.portal.accounts.models import (
+    ApiToken,
+    Invitation,
+    LoginLink,
+    Membership,
+    Team,
+    User,
+    hash_of,
+)
+from organelle.portal.news.models import Post, Subscriber
+from organelle.portal.submissions.models import Upload
+from organelle.portal.submissions.uploads import path_of
+
+ROLES = ("anonymous", "loner", "other", "member", "lead", "organiser", "banned", "read", "submit")
+"""`loner` has no team, `other` leads one of its own, `banned` one that may not hand in; `member` and `lead`
+are of the team that all is about. `read` and `submit` are tokens of the member."""
+
+Codes = tuple[int, ...]
+
+
+def everybody(code: int) -> Codes:
+    return (code,) * len(ROLES)
+
+
+def people(code: int) -> Codes:
+    """Whoever is signed in; on pages programs with a token are strangers."""
+    return (302, *(code,) * 6, 302, 302)
+
+
+def ours(code: int, others: int = 404, **special: int) -> Codes:
+    """The team and organisers; `special` says it role by role."""
+    return _by_role(dict.fromkeys(("member", "lead", "organiser"), code) | special, others, 302)
+
+
+def callers(code: int, **special: int) -> Codes:
+    """The API for whoever shows who they are."""
+    return _by_role(dict.fromkeys(ROLES[1:], code) | special, code, 401)
+
+
+def calling_team(code: int, **special: int) -> Codes:
+    ours = dict.fromkeys(("member", "lead", "organiser", "read", "submit"), code)
+    return _by_role(ours | special, 404, 401)
+
+
+def _by_role(known: dict[str, int], others: int, door: int) -> Codes:
+    strangers = dict.fromkeys(("anonymous", "read", "submit"), door)
+    return tuple((strangers | known).get(role, others) for role in ROLES)
+
+
+def strangers(code: int) -> Codes:
+    """The door is for those who are not in yet."""
+    return _by_role(dict.fromkeys(("anonymous", "read", "submit"), code), 302, code)
+
+
+OPEN = {"GET": everybody(200), "POST": everybody(405)}
+EMPTY = OPEN | {"GET": everybody(404)}
+FORM = {"GET": people(200), "POST": people(422)}
+LOOK = {"GET": people(200), "POST": people(405)}
+DO = {"GET": people(405), "POST": people(302)}
+LEAD = {"GET": people(405), "POST": ours(403, 403, lead=302, other=302, banned=302)}
+"""What those who lead do with their own team."""
+LEAD_FORM = LEAD | {"POST": ours(403, 403, lead=422, other=422, banned=422)}
+LEAD_OURS = LEAD | {"POST": ours(403, 403, lead=302, other=404, banned=404)}
+"""What is done with something of the team's: for who leads another one there is none."""
+OURS = {"GET": ours(200), "POST": people(405)}
+CHANGE = {"GET": people(405), "POST": ours(302)}
+MINE = {"GET": people(405), "POST": ours(404, member=302)}
+"""An upload is a person's, not a team's."""
+CALL = {"GET": callers(200), "POST": everybody(405)}
+
+TABLE: dict[str, dict[str, Codes]] = {
+    "/": OPEN,
+    "/rules/": {"GET": everybody(200), "POST": everybody(302)},
+    "/faq/": OPEN,
+    "/timeline/": OPEN,
+    "/favicon.ico": {"GET": everybody(302)},
+    "/health/": OPEN,
+    "/ready/": OPEN,
+    "/metrics/": EMPTY,
+    "/sign-in/": {"GET": strangers(200), "POST": strangers(422)},
+    "/sign-in/sent/": OPEN,
+    "/sign-in/{link}/": {"GET": everybody(200), "POST": everybody(302)},
+    "/sign-out/": {"GET": everybody(405), "POST": everybody(302)},
+    "/github/begin/": {"GET": everybody(405), "POST": everybody(404)},
+    "/github/callback/": EMPTY,
+    "/account/": FORM,
+    "/account/address/": DO,
+    "/account/sessions/end/": DO,
+    "/account/sessions/{session}/end/": MINE,
+    "/account/tokens/": FORM,
+    "/account/tokens/{token}/revoke/": MINE,
+    "/account/export/": LOOK,
+    "/account/delete/": FORM,
+    "/team/": LOOK,
+    "/team/make/": {"GET": people(405), "POST": people(422)},
+    "/team/rename/": LEAD_FORM,
+    "/team/invite/": LEAD_FORM,
+    "/team/invitations/{invitation}/withdraw/": LEAD_OURS,
+    "/team/members/{membership}/remove/": LEAD_OURS,
+    "/team/members/{membership}/lead/": LEAD_OURS,
+    "/team/leave/": DO,
+    "/team/join/{join}/": {"GET": everybody(200), "POST": ours(410, 410, loner=302, organiser=302)},
+    "/datasets/": OPEN,
+    "/datasets/jrc_cos7-1a/": OPEN,
+    "/crops/": OPEN,
+    "/crops/247/": OPEN,
+    "/crops/247/thumbnail.png": EMPTY,
+    "/classes/": OPEN,
+    "/classes/mito/": OPEN,
+    "/statistics/": OPEN,
+    "/statistics/nothing/light.svg": EMPTY,
+    "/statistics/nothing.csv": EMPTY,
+    "/search/": OPEN,
+    "/datasets.csv": OPEN,
+    "/submit/": {"GET": people(200), "POST": people(409)},
+    "/submit/finish/{upload}/": MINE,
+    "/submit/remove/{upload}/": MINE,
+    "/submissions/": LOOK,
+    "/submissions/{submission}/": OURS,
+    "/submissions/{submission}/live/": OURS,
+    "/submissions/{submission}/edit/": CHANGE,
+    "/submissions/{submission}/choose/": CHANGE,
+    "/submissions/{submission}/cancel/": CHANGE,
+    "/leaderboard/": OPEN,
+    "/leaderboard.csv": OPEN,
+    "/leaderboard/mito/": OPEN,
+    "/leaderboard/mito.csv": OPEN,
+    "/leaderboard/mito/history.csv": OPEN,
+    "/leaderboard/mito/history-light.svg": OPEN,
+    "/news/": OPEN,
+    "/news/feed.atom": OPEN,
+    "/news/feed.rss": OPEN,
+    "/news/feed.json": OPEN,
+    "/news/subscribe/": {"GET": everybody(200), "POST": everybody(400)},
+    "/news/confirm/word/": {"GET": everybody(200), "POST": everybody(200)},
+    "/news/leave/leaving/": {"GET": everybody(200), "POST": everybody(200)},
+    "/news/first/": OPEN,
+    "/news/draft/": OPEN | {"GET": _by_role({"organiser": 200}, 404, 404)},
+    "/api/docs": {"GET": everybody(200)},
+    "/api/openapi.json": {"GET": everybody(200)},
+    "/api/me": CALL,
+    "/api/limits": CALL,
+    "/api/phases": OPEN,
+    "/api/datasets": OPEN,
+    "/api/datasets/jrc_cos7-1a": OPEN,
+    "/api/crops": OPEN,
+    "/api/crops/247": OPEN,
+    "/api/classes": OPEN,
+    "/api/classes/mito": OPEN,
+    "/api/leaderboard": OPEN,
+    "/api/news": OPEN,
+    "/api/news/first": OPEN,
+    "/api/submissions": {"GET": callers(200), "POST": callers(409, read=401), "DELETE": everybody(405)},
+    "/api/submissions/{submission}": {
+        "GET": calling_team(200),
+        "POST": everybody(405),
+        "PATCH": calling_team(200, read=401),
+        "DELETE": everybody(405),
+    },
+    "/api/submissions/{submission}/cancel": {
+        "GET": everybody(405),
+        "POST": calling_team(409, read=401),
+    },
+    "/api/submissions/{submission}/choose": {
+        "GET": everybody(405),
+        "POST": calling_team(409, lead=200, organiser=200, read=401),
+    },
+    "/api/uploads/": {
+        "GET": everybody(405),
+        "POST": callers(409, read=401),
+        "OPTIONS": everybody(204),
+    },
+    "/api/uploads/{upload}": {
+        "GET": everybody(405),
+        "POST": everybody(405),
+        "HEAD": calling_team(404, member=200, submit=200, read=401),
+        "PATCH": calling_team(404, member=204, submit=204, read=401),
+        "DELETE": calling_team(404, member=204, submit=204, read=401),
+    },
+    "/api/": {"GET": everybody(404), "POST": everybody(404)},
+    "/api/nothing": {"GET": everybody(404), "POST": everybody(404), "DELETE": everybody(404)},
+}
+"""Forms are sent without their fields, so that most of them are answered by 422; a 302 after a POST says that
+it was done, or why not."""
+
+
+@pytest.fixture
+def world(person: User, team: Team, organiser: User, portal_folder, settings) -> dict[str, Any]:
+    """Somebody in every role, and something of everything, which belongs to the member where it can."""
+    settings.PORTAL = settings.PORTAL.model_copy(update={"metrics_token": "of a monitor"})
+    member = User.objects.of("bob@lab.example")
+    membership = Membership.objects.create(user=member, team=team)
+    others = {name: User.objects.of(f"{name}@lab.example") for name in ("loner", "other", "banned")}
+    for name in ("other", "banned"):
+        group = Team.objects.create(name=name, slug=name, is_banned=name == "banned")
+        Membership.objects.create(user=others[name], team=group, leads=True)
+    upload = Upload.objects.create(user=member, length=5, name="a.zip")
+    path_of(upload).touch()
+    Post.objects.create(slug="first", title="First", body="Words.", published=timezone.now())
+    Post.objects.create(slug="draft", title="Draft", body="Not yet.")
+    Subscriber.objects.create(email="reader@lab.example", leave_key="leaving", confirm_key=hash_of("word"))
+    clients = clients_of(others | {"member": member, "lead": person, "organiser": organiser}, member)
+    invitation, word = Invitation.make(team, "carl@lab.example", person)
+    return {
+        "clients": clients,
+        "submission": scored_submission(team, rows_of(0.8), user=member).pk,
+        "upload": upload.pk,
+        "token": ApiToken.objects.earliest("id").pk,
+        "link": LoginLink.make("dora@lab.example")[1],
+        "invitation": invitation.pk,
+        "join": word,
+        "membership": membership.pk,
+        "session": member.sign_ins.get().pk,
+    }
+
+
+def clients_of(signed_in: dict[str, User], of_tokens: User) -> dict[str, Client]:
+    clients = {role: Client(raise_request_exception=False) for role in ROLES}
+    for role, somebody in signed_in.items():
+        clients[role].force_login(somebody)
+    for scope in ("read", "submit"):
+        _, secret = ApiToken.make(of_tokens, scope, [scope])
+        clients[scope].defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
+    return clients
+
+
+def routes() -> set[str]:
+    def walk(patterns: list[Any], before: str) -> Iterator[str]:
+        for one in patterns:
+            route = before + str(one.pattern)
+            yield from walk(one.url_patterns, route) if hasattr(one, "url_patterns") else (route,)
+
+    return {route.replace("^", "") for route in walk(get_resolver().url_patterns, "")}
+
+
+def code_of(client: Client, method: str, path: str) -> int:
+    """The status; whatever is changed by the request is undone."""
+    cache.clear()
+    before = {name: one.value for name, one in client.cookies.items()}
+    kind, body = "application/json", b"{}"
+    if path.startswith("/api/uploads/") and method == "PATCH":
+        kind, body = "application/offset+octet-stream", b"x"
+    elif not path.startswith("/api/"):
+        kind, body = "application/x-www-form-urlencoded", b"other=1"
+    with transaction.atomic():
+        answer = client.generic(method, path, body, kind, headers=TUS)
+        transaction.set_rollback(True)
+    client.cookies = SimpleCookie(before)
+    return int(answer.status_code)
+
+
+TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Upload-Length": "5"}
+
+
+def test_every_address_has_a_line_and_every_line_an_address(world):
+    known = {resolve(path.format(**world)).route.replace("^", "") for path in TABLE}
+    assert known == {route for route in routes() if not route.startswith("admin/")}
+
+
+def test_everybody_at_every_address(world):
+    wrong = []
+    for line, methods in TABLE.items():
+        path = line.format(**world)
+        for method, codes in methods.items():
+            found = tuple(code_of(world["clients"][role], method, path) for role in ROLES)
+            wrong += [f"{method} {line}: {found}, not {codes}"] if found != codes else []
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_pages_of_organisers_are_for_organisers(world):
+    clients, admin = world["clients"], sorted(r for r in routes() if r.startswith("admin/"))
+    assert len(admin) > 50
+    for route in admin:
+        path = "/" + re.sub(r"<[^<>]*>", "1", re.sub(r"\(\?P<url>.*", "x", route).replace(APPS, "news/"))
+        for role in ("anonymous", "lead", "banned", "submit"):
+            for method in ("GET", "POST"):
+                assert code_of(clients[role], method, path) in (302, 403, 404, 405), (route, role)
+        assert code_of(clients["organiser"], "GET", path) < 500, route
+
+
+APPS = "(?P<app_label>challenge|accounts|scoring|news)/$"

@@ -1,0 +1,183 @@
+"""Fifty readers and ten uploaders at once: nobody gets an error.
+
+The figures that it prints (median and 99th percentile of answers) stand in `docs/how-to/portal.md`; they were
+measured with `CSC_LOAD_S=60`, the seconds that it lasts.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import pwd
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from organelle.pack import Portal
+from organelle.pack.resumable import send_in_pieces
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "portal"))
+
+from running_portal import RunningPortal, _run, running_portal
+
+pytestmark = pytest.mark.soak
+
+READERS, UPLOADERS = 50, 10
+SECONDS = float(os.environ.get("CSC_LOAD_S", "30"))
+MOST_PAUSE_S = 1.0
+"""Between two pages a reader looks at the first, evenly up to so long."""
+
+UPLOAD_BYTES = 4 << 20
+PAGES = (
+    "/",
+    "/datasets/",
+    "/crops/?organism=mouse",
+    "/classes/mito/",
+    "/leaderboard/",
+    "/news/",
+    "/statistics/",
+)
+LIMITS = "[limits]\nper_day = 100000\ntotal = 100000\nconcurrent = 100000\n"
+
+TOKENS = """
+import sys
+from pathlib import Path
+from organelle.portal.start import prepare
+prepare(Path(sys.argv[1]))
+from organelle.portal.accounts.models import ApiToken, Membership, Team, User
+from organelle.portal.challenge.rules import rules_version
+for number in range(10):
+    user = User.objects.of(f"p{number}@lab.example")
+    user.rules_accepted = rules_version()
+    user.save()
+    team = Team.objects.create(name=f"team {number}", slug=f"team-{number}")
+    Membership.objects.create(user=user, team=team)
+    print(ApiToken.make(user, "load", ["submit"])[1])
+"""
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[str]:
+    yield ""
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """The address of a database on a server of its own, which is Debian's and ends with the block."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs:
+        pytest.skip("no PostgreSQL is installed")
+    with closing(socket.create_server(("127.0.0.1", 0))) as found:
+        port = found.getsockname()[1]
+    home = Path(tempfile.mkdtemp(prefix="portal-pg-"))
+    owner = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+    if owner:
+        os.chown(home, owner.pw_uid, owner.pw_gid)
+
+    def run(program: str, *words: object) -> None:
+        command = [programs[-1] / program, *map(str, words)]
+        subprocess.run(command, check=True, user=owner and owner.pw_uid, cwd=home, stdout=subprocess.DEVNULL)
+
+    try:
+        run("initdb", "-D", home / "db", "-A", "trust", "-U", "portal", "-E", "UTF8")
+        run("pg_ctl", "-D", home / "db", "-w", "-l", home / "log", "-o", f"-p {port} -k {home}", "start")
+        try:
+            run("createdb", "-h", "127.0.0.1", "-p", port, "-U", "portal", "portal")
+            yield f"postgresql://portal@127.0.0.1:{port}/portal"
+        finally:
+            run("pg_ctl", "-D", home / "db", "-m", "fast", "stop")
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+class Crowd:
+    """What readers and uploaders met."""
+
+    def __init__(self, portal: RunningPortal) -> None:
+        self.portal = portal
+        self.end = time.monotonic() + SECONDS
+        self.errors: list[str] = []
+        self.pages: list[float] = []
+        self.uploads: list[float] = []
+
+    def read(self, seed: int) -> None:
+        """Look at page after page, over one connection as browsers do."""
+        rng = random.Random(seed)
+        wire = http.client.HTTPConnection("127.0.0.1", self.portal.port, timeout=60)
+        while time.monotonic() < self.end:
+            page, began = rng.choice(PAGES), time.monotonic()
+            try:
+                wire.request("GET", page)
+                answer = wire.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                # The server may end a connection that is idle, and a browser then opens another.
+                if not isinstance(error, http.client.RemoteDisconnected):
+                    self.errors.append(f"{page}: {error!r}")
+                wire.close()
+                continue
+            if answer.status != 200:
+                self.errors.append(f"{page}: {answer.status}")
+            self.pages.append(time.monotonic() - began)
+            time.sleep(rng.uniform(0, MOST_PAUSE_S))
+        wire.close()
+
+    def upload(self, folder: Path, token: str, seed: int) -> None:
+        """Hand in one drawn file after the other, with the client that `csc submit` is."""
+        rng = np.random.default_rng(seed)
+        portal = Portal(self.portal.url, token)
+        while time.monotonic() < self.end:
+            file = folder / f"{seed}-{len(self.uploads)}.zip"
+            content = rng.bytes(UPLOAD_BYTES)
+            file.write_bytes(content)
+            began = time.monotonic()
+            try:
+                send_in_pieces(portal, file, sha256(content).hexdigest(), {"method": "load"})
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody met it
+                self.errors.append(f"upload: {error!r}")
+            self.uploads.append(time.monotonic() - began)
+            file.unlink()
+
+    def told(self, name: str) -> str:
+        lines = [
+            f"{name}, {SECONDS:g} s, {READERS} readers, {UPLOADERS} uploaders: {len(self.errors)} errors"
+        ]
+        for what, seconds in (("pages", self.pages), ("uploads of 4 MiB", self.uploads)):
+            middle, high = 1000 * np.percentile(seconds, [50, 99])
+            lines.append(f"  {len(seconds)} {what}: median {middle:.0f} ms, 99th percentile {high:.0f} ms")
+        return "\n".join(lines)
+
+
+@pytest.mark.parametrize("database", [sqlite, postgresql], ids=lambda one: one.__name__)
+def test_a_crowd_gets_no_error(database, tmp_path):
+    with database(tmp_path) as address:
+        settings = f'database = "{address}"\n{LIMITS}'
+        with running_portal(tmp_path / "portal", settings) as portal:
+            tokens = _run(TOKENS, portal.folder).split()
+            crowd = Crowd(portal)
+            threads = [threading.Thread(target=crowd.read, args=(n,)) for n in range(READERS)]
+            threads += [
+                threading.Thread(target=crowd.upload, args=(tmp_path, token, n))
+                for n, token in enumerate(tokens)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            stored = len(list((portal.folder / "submissions").rglob("*.zip")))
+    print(f"\n{crowd.told(database.__name__)}")
+    assert crowd.errors == []
+    assert stored == len(crowd.uploads)
+    assert len(crowd.pages) > READERS
