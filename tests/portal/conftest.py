@@ -15,6 +15,7 @@ from django.test import Client  # noqa: E402
 
 from organelle.portal.accounts.models import Membership, Team, User  # noqa: E402
 from organelle.portal.challenge.rules import rules_version  # noqa: E402
+from organelle.portal.explorer import answers  # noqa: E402
 from organelle.portal.folder import PortalFolder  # noqa: E402
 
 
@@ -22,6 +23,12 @@ from organelle.portal.folder import PortalFolder  # noqa: E402
 def nothing_counted() -> None:
     """Requests of the last test do not count in this one."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def pages_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page comes from the web server's memory."""
+    monkeypatch.setattr(answers, "BEHIND_S", 0)
 
 
 @pytest.fixture

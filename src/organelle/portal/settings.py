@@ -109,7 +109,11 @@ def _database(address: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": _database(PORTAL.database)}
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+_IN_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": _IN_MEMORY},
+    "pages": {"BACKEND": _IN_MEMORY, "LOCATION": "pages", "OPTIONS": {"MAX_ENTRIES": 128}},
+}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

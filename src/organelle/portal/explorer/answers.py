@@ -1,7 +1,8 @@
 """Answers that may be kept: pages, tables and pictures with an ETag, and for how long they are good.
 
 A page says who is signed in, so only that of an anonymous reader is kept, and apart by cookie; and none that
-holds a message or a form's secret. Tables and pictures are the same for everybody.
+holds a message or a form's secret. Tables and pictures are the same for everybody. For readers without any
+cookie the web server itself keeps a page for `BEHIND_S`: a crowd is answered from one look into the database.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.messages import get_messages
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
-from django.utils.cache import get_conditional_response
+from django.utils.cache import get_conditional_response, patch_vary_headers
 
 View = Callable[..., HttpResponse]
+
+BEHIND_S = 5.0
+"""How old a page from the web server's own memory may be."""
+
+LARGEST_BYTES = 256 << 10
+"""Longer pages are not kept there."""
 
 STEERING = ("=", "+", "-", "@", "\t", "\r")
 """With these a cell becomes a formula in a spreadsheet."""
@@ -30,12 +38,17 @@ def kept(seconds: int) -> Callable[[View], View]:
     def decorate(show: View) -> View:
         @wraps(show)
         def answer(request: HttpRequest, *args: Any, **values: Any) -> HttpResponse:
+            place = _place(request)
+            if place and (page := caches["pages"].get(place)):
+                return _keep(request, _with_vary(HttpResponse(page)), seconds)
             told = len(get_messages(request))
             response = show(request, *args, **values)
             is_own = told or request.user.is_authenticated or "CSRF_COOKIE_NEEDS_UPDATE" in request.META
             if response.status_code != 200 or is_own:
                 return response
-            return _keep(request, response, seconds)
+            if place and len(response.content) <= LARGEST_BYTES:
+                caches["pages"].set(place, response.content, BEHIND_S)
+            return _keep(request, _with_vary(response), seconds)
 
         return answer
 
@@ -85,6 +98,19 @@ def _cell(value: object) -> object:
     if isinstance(value, str) and value.startswith(STEERING):
         return f"'{value}"
     return value
+
+
+def _place(request: HttpRequest) -> str:
+    """Under which an anonymous page is kept here; empty when it is asked for with anything personal."""
+    if not BEHIND_S or request.COOKIES or "Authorization" in request.headers:
+        return ""
+    asked = (request.scheme, request.get_host(), request.headers.get("HX-Request", ""), request.get_full_path())
+    return hashlib.sha256("\n".join(asked).encode()).hexdigest()
+
+
+def _with_vary(response: HttpResponse) -> HttpResponse:
+    patch_vary_headers(response, ["Cookie", "HX-Request"])
+    return response
 
 
 def _keep(request: HttpRequest, response: HttpResponse, seconds: int) -> HttpResponse:
