@@ -7,12 +7,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
-from django.utils import timezone
 
 from organelle.portal.accounts.models import ApiToken, Membership, Team, User
 from organelle.portal.accounts.personal import forget
 from organelle.portal.accounts.sessions import end_all
-from organelle.portal.challenge.models import note
+from organelle.portal.accounts.tokens import revoke_token
 from organelle.portal.challenge.site import ReadOnly
 
 
@@ -107,6 +106,5 @@ class TokenAdmin(ReadOnly):
     @admin.action(description="Revoke the chosen tokens")
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         """End them."""
-        for token in queryset.filter(revoked=None):
-            ApiToken.objects.filter(pk=token.pk).update(revoked=timezone.now())
-            note(request.user, "token.revoked", f"token {token.pk}", by="admin")
+        for token in queryset:
+            revoke_token(token, request.user, by="admin")

@@ -6,8 +6,9 @@ from typing import Any
 
 from django import forms
 
-from organelle.portal.accounts.models import ApiToken
+from organelle.portal.accounts.models import ApiToken, User
 from organelle.portal.accounts.names import plain_name
+from organelle.portal.accounts.tokens import scopes_for
 
 DAYS = ((7, "a week"), (30, "30 days"), (90, "90 days"), (365, "a year"))
 
@@ -73,16 +74,19 @@ class TeamForm(PlainForm):
 
 
 class TokenForm(PlainForm):
-    """A token for a program."""
+    """A token for a program, with scopes that `person` may give."""
 
     name = forms.CharField(label="Name", max_length=60, help_text="Where you will use it: laptop, cluster.")
     scopes = forms.MultipleChoiceField(
         label="It may",
-        choices=ApiToken.Scope.choices,
         initial=[ApiToken.Scope.READ, ApiToken.Scope.SUBMIT],
         widget=forms.CheckboxSelectMultiple,
     )
     days = forms.TypedChoiceField(label="It works for", choices=DAYS, coerce=int, initial=90)
+
+    def __init__(self, *values: Any, person: User, **others: Any) -> None:
+        super().__init__(*values, **others)
+        self.fields["scopes"].choices = scopes_for(person)
 
     def clean_name(self) -> str:
         """The name in one line."""

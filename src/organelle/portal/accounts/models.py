@@ -184,6 +184,8 @@ class ApiToken(models.Model):
 
         READ = "read", "read: one's own submissions and scores"
         SUBMIT = "submit", "submit: hand in and cancel"
+        ACCOUNT = "account", "account: one's team, rules, sign-ins and tokens; export; not deletion"
+        ORGANISE = "organise", "organise: all that organisers do, as long as one is one"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=60)
@@ -214,10 +216,15 @@ class ApiToken(models.Model):
 
     @classmethod
     def of(cls, word: str, scope: str, now: datetime | None = None) -> ApiToken | None:
-        """The living token with this word and scope; None when there is none."""
+        """The living token with this word and scope; None when there is none.
+
+        `organise` counts only as long as its owner is an organiser.
+        """
         moment = now or timezone.now()
         token = cls.objects.select_related("user").filter(key=hash_of(word), revoked=None).first()
         if token is None or token.expires <= moment or scope not in token.scopes or not token.user.is_active:
+            return None
+        if scope == cls.Scope.ORGANISE and not token.user.is_organiser:
             return None
         cls.objects.filter(pk=token.pk).update(last_used=moment)
         return token

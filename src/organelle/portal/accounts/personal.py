@@ -24,6 +24,19 @@ class LastOrganiser(OrganelleError):
     """Without this person nobody could organise the challenge."""
 
 
+def change(person: User, name: str, mail_scores: bool) -> None:
+    """How `person` wants to be called, and whether a mail shall tell of scores."""
+    person.name, person.mail_scores = name, mail_scores
+    person.save(update_fields=["name", "mail_scores"])
+    note(person, "account.changed", f"user {person.pk}")
+
+
+def take_along(person: User) -> dict[str, Any]:
+    """What `export_of` says, given to `person`, which is noted."""
+    note(person, "account.exported")
+    return export_of(person)
+
+
 def export_of(person: User) -> dict[str, Any]:
     """All that the portal keeps about `person`, as JSON can hold it but for dates; no secrets."""
     team = team_of(person)

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from organelle.portal.accounts.models import SignIn, User
+from organelle.portal.challenge.models import note
 
 
 @receiver(user_logged_in)
@@ -52,3 +53,16 @@ def end(sign_ins: QuerySet[SignIn]) -> int:
 def end_all(person: User, but: str | None = None) -> int:
     """Sign `person` out everywhere, `but` in the session with this key; how many sessions ended."""
     return end(living(person).exclude(session_key=but or ""))
+
+
+def end_one(sign_in: SignIn) -> None:
+    """Sign its person out there, as they want it."""
+    end(SignIn.objects.filter(pk=sign_in.pk))
+    note(sign_in.user, "account.session_ended")
+
+
+def end_others(person: User, but: str | None = None) -> int:
+    """Sign `person` out everywhere, as they want it, `but` here; how many sessions ended."""
+    count = end_all(person, but)
+    note(person, "account.sessions_ended", count=count)
+    return count

@@ -28,6 +28,10 @@ class TeamError(OrganelleError):
     """Something that a team cannot do; the message is for the person who tried."""
 
 
+class InvitationGone(TeamError):
+    """An invitation that lets nobody in: never made, withdrawn, used, or too old."""
+
+
 def team_of(person: User) -> Team | None:
     """The team that `person` is in."""
     member = Membership.objects.select_related("team").filter(user=person).first()
@@ -102,21 +106,28 @@ def invite(team: Team, email: str, by: User, now: datetime | None = None) -> tup
     return invitation, word, sent
 
 
+def withdraw(invitation: Invitation, by: User) -> None:
+    """Take an invitation back."""
+    team, number = invitation.team_id, invitation.pk
+    invitation.delete()
+    note(by, "team.withdrew", f"team {team}", invitation=number)
+
+
 def find_invitation(word: str, now: datetime | None = None) -> Invitation:
     """The invitation with this word, if it still holds.
 
     Raises:
-        TeamError: it does not; the message says why.
+        InvitationGone: it does not; the message says why.
     """
     found = Invitation.objects.select_related("team", "by").filter(key=hash_of(word)).first()
     if found is None:
-        raise TeamError(
+        raise InvitationGone(
             "This invitation is not known here: it was withdrawn, or the link was not copied as a whole."
         )
     if found.accepted:
-        raise TeamError("This invitation was used already; ask for another one.")
+        raise InvitationGone("This invitation was used already; ask for another one.")
     if found.expires <= (now or timezone.now()):
-        raise TeamError("This invitation is too old; ask for another one.")
+        raise InvitationGone("This invitation is too old; ask for another one.")
     return found
 
 
@@ -124,14 +135,15 @@ def join(word: str, person: User, now: datetime | None = None) -> Team:
     """Join the team that this invitation is to; it works for one person.
 
     Raises:
-        TeamError: it does not hold, or the person is in a team.
+        InvitationGone: it does not hold.
+        TeamError: the person is in a team.
     """
     invitation = find_invitation(word, now)
     try:
         with transaction.atomic():
             moment = now or timezone.now()
             if not Invitation.objects.filter(pk=invitation.pk, accepted=None).update(accepted=moment):
-                raise TeamError("This invitation was used already; ask for another one.")
+                raise InvitationGone("This invitation was used already; ask for another one.")
             leads = not invitation.team.memberships.exists()
             Membership.objects.create(user=person, team=invitation.team, leads=leads)
     except IntegrityError:

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from organelle.catalog import load_catalog
 from organelle.portal.challenge.markdown import to_html
-from organelle.portal.challenge.models import Phase, Rules, note
-from organelle.portal.challenge.rules import current_rules
+from organelle.portal.challenge.models import Phase
+from organelle.portal.challenge.rules import RulesChanged, accept_rules, current_rules
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def rules(request: HttpRequest) -> HttpResponse:
     """The rules that hold now; a POST accepts the version that was read."""
     current = current_rules()
     if request.method == "POST":
-        return _accept(request, current)
+        return _accept(request)
     accepted = request.user.is_authenticated and request.user.rules_accepted == current.version
     return render(
         request,
@@ -74,18 +74,16 @@ def rules(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _accept(request: HttpRequest, current: Rules) -> HttpResponse:
-    """Write down who accepted which version when; nothing if the rules have changed since they were read."""
+def _accept(request: HttpRequest) -> HttpResponse:
+    """Nothing is written down if the rules have changed since they were read."""
     person = request.user
     if not person.is_authenticated:
         return redirect_to_login("/rules/")
-    if request.POST.get("version") != current.version:
-        messages.error(request, "The rules have changed while you read them; here is the newest version.")
-    elif person.rules_accepted != current.version:
-        person.rules_accepted, person.rules_accepted_at = current.version, timezone.now()
-        person.save(update_fields=["rules_accepted", "rules_accepted_at"])
-        note(person, "rules.accepted", f"version {current.version}")
-        messages.success(request, f"You have accepted version {current.version} of the rules.")
+    try:
+        if accept_rules(person, request.POST.get("version", "")):
+            messages.success(request, f"You have accepted version {person.rules_accepted} of the rules.")
+    except RulesChanged as error:
+        messages.error(request, str(error))
     return redirect("/rules/")
 
 

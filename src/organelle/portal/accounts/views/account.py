@@ -14,16 +14,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from organelle.portal.accounts import personal, sessions
 from organelle.portal.accounts import sign_in as links
 from organelle.portal.accounts.forms import AddressForm, FarewellForm, NameForm, TokenForm
-from organelle.portal.accounts.models import ApiToken
 from organelle.portal.accounts.teams import team_of
+from organelle.portal.accounts.tokens import TokenError, make_token, revoke_token
 from organelle.portal.accounts.views.doors import TOO_MANY
 from organelle.portal.challenge.errors import too_often
-from organelle.portal.challenge.models import note
 from organelle.portal.challenge.pace import client_of
 from organelle.portal.challenge.rules import rules_version
-
-MOST_TOKENS = 20
-"""Living ones of one person."""
 
 
 @never_cache
@@ -34,9 +30,7 @@ def account(request: HttpRequest) -> HttpResponse:
     person = request.user
     form = NameForm(request.POST or None, initial={"name": person.name, "mail_scores": person.mail_scores})
     if request.method == "POST" and form.is_valid():
-        person.name, person.mail_scores = form.cleaned_data["name"], form.cleaned_data["mail_scores"]
-        person.save(update_fields=["name", "mail_scores"])
-        note(person, "account.changed", f"user {person.pk}")
+        personal.change(person, **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect("/account/")
     return render(
@@ -78,10 +72,8 @@ def move(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_session(request: HttpRequest, number: int) -> HttpResponse:
     """Sign out in another browser."""
-    mine = sessions.living(request.user).filter(pk=number)
-    get_object_or_404(mine)
-    sessions.end(mine)
-    note(request.user, "account.session_ended")
+    sign_in = get_object_or_404(sessions.living(request.user), pk=number)
+    sessions.end_one(sign_in)
     messages.success(request, "Signed out there.")
     return redirect("/account/")
 
@@ -90,8 +82,7 @@ def end_session(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 def end_others(request: HttpRequest) -> HttpResponse:
     """Sign out everywhere else."""
-    count = sessions.end_all(request.user, but=request.session.session_key)
-    note(request.user, "account.sessions_ended", count=count)
+    sessions.end_others(request.user, but=request.session.session_key)
     messages.success(request, "Signed out everywhere else.")
     return redirect("/account/")
 
@@ -101,16 +92,15 @@ def end_others(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """One's tokens; a new one is shown in the answer to the form, once."""
-    form = TokenForm(request.POST or None)
+    form = TokenForm(request.POST or None, person=request.user)
     word = ""
     if request.method == "POST" and form.is_valid():
-        if request.user.tokens.filter(revoked=None, expires__gt=timezone.now()).count() >= MOST_TOKENS:
-            form.add_error(None, f"You have {MOST_TOKENS} tokens; revoke one first.")
+        try:
+            _, word = make_token(request.user, **form.cleaned_data)
+        except TokenError as error:
+            form.add_error(None, str(error))
         else:
-            given = form.cleaned_data
-            token, word = ApiToken.make(request.user, given["name"], given["scopes"], given["days"])
-            note(request.user, "token.made", f"token {token.pk}", scopes=token.scopes)
-            form = TokenForm()
+            form = TokenForm(person=request.user)
     return render(
         request,
         "accounts/tokens.html",
@@ -124,10 +114,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest, number: int) -> HttpResponse:
     """End a token."""
     token = get_object_or_404(request.user.tokens, pk=number)
-    if token.revoked is None:
-        token.revoked = timezone.now()
-        token.save(update_fields=["revoked"])
-        note(request.user, "token.revoked", f"token {token.pk}")
+    revoke_token(token, request.user)
     messages.success(request, f"The token {token.prefix}... works no more.")
     return redirect("/account/tokens/")
 
@@ -137,9 +124,8 @@ def revoke(request: HttpRequest, number: int) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest) -> HttpResponse:
     """All that is kept about oneself, as a file."""
-    note(request.user, "account.exported")
     answer = JsonResponse(
-        personal.export_of(request.user), json_dumps_params={"indent": 2, "ensure_ascii": False}
+        personal.take_along(request.user), json_dumps_params={"indent": 2, "ensure_ascii": False}
     )
     answer["Content-Disposition"] = 'attachment; filename="account.json"'
     return answer

@@ -17,7 +17,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from organelle.portal.accounts import teams
 from organelle.portal.accounts.forms import AddressForm, TeamForm
 from organelle.portal.accounts.models import Invitation, Team
-from organelle.portal.challenge.models import note
 
 View = Callable[..., HttpResponse]
 
@@ -90,8 +89,7 @@ def invite(request: HttpRequest, own: Team) -> HttpResponse:
 def withdraw(request: HttpRequest, own: Team, number: int) -> HttpResponse:
     """Take an invitation back."""
     invitation = get_object_or_404(own.invitations, pk=number, accepted=None)
-    invitation.delete()
-    note(request.user, "team.withdrew", f"team {own.pk}", invitation=number)
+    teams.withdraw(invitation, request.user)
     messages.success(request, "The invitation is withdrawn.")
     return redirect("/team/")
 
