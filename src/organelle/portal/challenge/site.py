@@ -10,7 +10,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
-from organelle.portal.challenge.models import note
+from organelle.portal.challenge.changes import note_added, note_changed, note_deleted
 
 NOT_SHOWN = frozenset({"account", "auth", "socialaccount"})
 """Rooms of other packages whose tables mean nothing here: nobody has a password, and groups are not used."""
@@ -21,18 +21,18 @@ class Audited(admin.ModelAdmin):
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Note what was made."""
-        note(request.user, f"{self.opts.model_name}.added", _name(obj), by="admin")
+        note_added(request.user, obj, "admin")
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Note which fields were changed."""
-        note(request.user, f"{self.opts.model_name}.changed", _name(obj), by="admin", fields=_fields(message))
+        note_changed(request.user, obj, _fields(message), "admin")
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Any]) -> Any:
         """Note what goes."""
         for obj in queryset:
-            note(request.user, f"{self.opts.model_name}.deleted", _name(obj), by="admin")
+            note_deleted(request.user, obj, "admin")
         return super().log_deletions(request, queryset)
 
 
@@ -81,11 +81,6 @@ class PortalAdmin(admin.AdminSite):
         raise Http404
 
     password_change_done = password_change
-
-
-def _name(obj: Any) -> str:
-    """A row by its key: the log keeps no names of people who may be gone one day."""
-    return f"{obj._meta.model_name} {obj.pk}"
 
 
 def _fields(message: Any) -> list[str]:

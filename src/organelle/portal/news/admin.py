@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,30 +13,9 @@ from django.utils.safestring import SafeString
 
 from organelle.portal.challenge.markdown import to_html
 from organelle.portal.challenge.site import ReadOnly
+from organelle.portal.news.forms import PostForm
 from organelle.portal.news.models import OutgoingMail, Post, Subscriber
-
-NOT_SLUGS = frozenset({"subscribe", "confirm", "leave", "feed"})
-"""Names of other pages of the news."""
-
-
-class PostForm(forms.ModelForm):
-    """A post, at an address of its own."""
-
-    class Meta:
-        model = Post
-        fields = ("title", "slug", "body", "published")
-        help_texts = {
-            "body": "Markdown; no HTML, no pictures.",
-            "published": "UTC. Empty: a draft. In the future: it appears then, and is mailed then. "
-            "More than a week ago: it is not mailed.",
-        }
-
-    def clean_slug(self) -> str:
-        """Not the name of another page."""
-        slug: str = self.cleaned_data["slug"]
-        if slug in NOT_SLUGS:
-            raise forms.ValidationError(f"/news/{slug}/ is another page; choose another name.")
-        return slug
+from organelle.portal.news.posting import stage_of
 
 
 @admin.register(Post)
@@ -54,9 +32,7 @@ class PostAdmin(admin.ModelAdmin):
     @admin.display(description="State")
     def state(self, entry: Post) -> str:
         """Draft, scheduled or out."""
-        if entry.published is None:
-            return "draft"
-        return "out" if entry.published <= timezone.now() else "scheduled"
+        return stage_of(entry)
 
     @admin.display(description="Preview (as it was last saved)")
     def preview(self, entry: Post) -> SafeString | str:

@@ -24,6 +24,13 @@ def visible(now: datetime | None = None) -> QuerySet:
     return Post.objects.filter(published__lte=now or timezone.now()).order_by("-published", "-id")
 
 
+def stage_of(entry: Post, now: datetime | None = None) -> str:
+    """Whether a post is a `draft`, `scheduled`, or `out`."""
+    if entry.published is None:
+        return "draft"
+    return "out" if entry.published <= (now or timezone.now()) else "scheduled"
+
+
 def address_of(entry: Post) -> str:
     """The full address of a post."""
     return f"{settings.PORTAL_URL}/news/{entry.slug}/"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from organelle.portal.challenge.models import note
 from organelle.portal.challenge.site import ReadOnly
-from organelle.portal.scoring import queue
+from organelle.portal.scoring.desk import DEEDS, Deed, do
 from organelle.portal.scoring.metrics import concerns, living_workers
 from organelle.portal.scoring.models import Job, JobEvent, Question, Result, Task, Worker
 from organelle.portal.submissions.models import NotInThatState, Submission
@@ -92,45 +91,34 @@ class JobAdmin(Organisers):
     @admin.action(description="Begin the way of these submissions again", permissions=["organise"])
     def requeue(self, request: HttpRequest, queryset: QuerySet) -> None:
         """From any state."""
-        self._each(request, queryset, queue.requeue, "begin again", Submission.State.values)
+        self._each(request, queryset, DEEDS["requeue"])
 
     @admin.action(description="Release these held submissions to be scored", permissions=["organise"])
     def release(self, request: HttpRequest, queryset: QuerySet) -> None:
         """Only those that are held."""
-        self._each(request, queryset, queue.requeue, "released", [str(Submission.State.HELD)])
+        self._each(request, queryset, DEEDS["release"])
 
     @admin.action(description="Cancel these submissions", permissions=["organise"])
     def cancel(self, request: HttpRequest, queryset: QuerySet) -> None:
         """Those whose way is not over."""
-        under_way = [state for state in Submission.State.values if state not in Submission.OVER]
-        self._each(request, queryset, queue.cancel, "cancelled", under_way)
+        self._each(request, queryset, DEEDS["cancel"])
 
     @admin.action(description="Score these scored submissions again", permissions=["organise"])
     def rescore(self, request: HttpRequest, queryset: QuerySet) -> None:
         """The old score stays until the new one is there."""
-        self._each(request, queryset, queue.requeue, "scored again", [str(Submission.State.SCORED)])
+        self._each(request, queryset, DEEDS["rescore"])
 
-    def _each(
-        self,
-        request: HttpRequest,
-        jobs: QuerySet,
-        act: Callable[[Submission, Any, str], object],
-        words: str,
-        states: list[str],
-    ) -> None:
-        """Do it to each submission in one of these states, and say to how many it was done."""
-        chosen = Submission.objects.filter(pk__in=jobs.values("submission"), state__in=states)
-        done = 0
-        for submission in chosen:
+    def _each(self, request: HttpRequest, jobs: QuerySet, deed: Deed) -> None:
+        """Do it to each submission of which it can be done, and say to how many it was done."""
+        done = left = 0
+        for submission in Submission.objects.filter(pk__in=jobs.values("submission")):
             try:
-                act(submission, request.user, "by an organiser")
+                do(deed, submission, request.user)
                 done += 1
             except NotInThatState:
-                continue
-        left = jobs.values("submission").distinct().count() - done
-        self.message_user(
-            request, f"{done} submissions: {words}." + (f" {left} stay as they are." if left else "")
-        )
+                left += 1
+        stay = f" {left} stay as they are." if left else ""
+        self.message_user(request, f"{done} submissions: {deed.words}.{stay}")
 
 
 @admin.register(Worker)

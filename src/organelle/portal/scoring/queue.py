@@ -61,6 +61,15 @@ def requeue(submission: Submission, actor: Any, reason: str = "") -> None:
         reason: for the audit log.
     """
     submission.refresh_from_db()
+    begin_again(submission, actor, reason)
+
+
+def begin_again(submission: Submission, actor: Any, reason: str = "") -> None:
+    """As `requeue`, from the state that `submission` says it is in.
+
+    Raises:
+        NotInThatState: it has moved meanwhile; nothing was changed.
+    """
     state = submission.state
     with transaction.atomic():
         if state == Submission.State.SCORED:
@@ -90,12 +99,17 @@ def cancel(submission: Submission, actor: Any, reason: str = "") -> None:
         note(actor, "submission.cancelled", f"submission {submission.pk}", reason=reason)
 
 
-def rescore_all(actor: str) -> int:
-    """Have everything that is scored or failed scored anew; returns how many submissions that are."""
+def rescore_all(reason: str, actor: Any = None) -> int:
+    """Have everything that is scored or failed scored anew; returns how many submissions that are.
+
+    Args:
+        reason: for the audit log.
+        actor: who wants it: an organiser, or None for the portal itself.
+    """
     states = (Submission.State.SCORED, Submission.State.FAILED)
     found = list(Submission.objects.filter(state__in=states).order_by("created"))
     for submission in found:
-        requeue(submission, None, actor)
+        requeue(submission, actor, reason)
     return len(found)
 
 
