@@ -89,6 +89,7 @@ def _database(address: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": FOLDER.database if FOLDER else ":memory:",
+            "CONN_MAX_AGE": 60,  # the last one that closes writes the whole log into the database
             "OPTIONS": {
                 "timeout": 30,
                 "transaction_mode": "IMMEDIATE",
