@@ -35,7 +35,7 @@ from running_portal import RunningPortal, _run, running_portal
 pytestmark = pytest.mark.soak
 
 READERS, UPLOADERS = 50, 10
-SECONDS = float(os.environ.get("CSC_LOAD_S", "30"))
+SECONDS = float(os.environ.get("CSC_LOAD_S", "20"))
 MOST_PAUSE_S = 1.0
 """Between two pages a reader looks at the first, evenly up to so long."""
 
@@ -160,10 +160,10 @@ class Crowd:
         return "\n".join(lines)
 
 
-@pytest.mark.parametrize("database", [sqlite, postgresql], ids=lambda one: one.__name__)
-def test_a_crowd_gets_no_error(database, tmp_path):
+@pytest.mark.parametrize(("database", "processes"), [(sqlite, 1), (postgresql, 1), (postgresql, 2)])
+def test_a_crowd_gets_no_error(database, processes, tmp_path):
     with database(tmp_path) as address:
-        settings = f'database = "{address}"\n{LIMITS}'
+        settings = f'database = "{address}"\nweb_processes = {processes}\n{LIMITS}'
         with running_portal(tmp_path / "portal", settings) as portal:
             tokens = _run(TOKENS, portal.folder).split()
             crowd = Crowd(portal)
@@ -177,7 +177,7 @@ def test_a_crowd_gets_no_error(database, tmp_path):
             for thread in threads:
                 thread.join()
             stored = len(list((portal.folder / "submissions").rglob("*.zip")))
-    print(f"\n{crowd.told(database.__name__)}")
+    print(f"\n{crowd.told(f'{database.__name__}, {processes} web processes')}")
     assert crowd.errors == []
     assert stored == len(crowd.uploads)
     assert len(crowd.pages) > READERS

@@ -104,6 +104,8 @@ class PortalConfig(Settings):
     """Folder with the tables of another challenge; empty: the built-in one."""
     truth: str = ""
     """Where the truth of the test crops lies; empty: nothing is scored."""
+    private_crops: tuple[int, ...] = ()
+    """Test crops that count only in the final ranking: nothing of them is shown before the phase `final`."""
     metric: str = "2026-06"
     """Version of the metric that the leaderboard is about."""
     decimals: int = Field(default=3, ge=1, le=6)
@@ -114,8 +116,10 @@ class PortalConfig(Settings):
     """Child processes of one worker; empty: what the machine gives."""
     lease_seconds: float = Field(default=60, gt=0)
     """A worker that is silent for so long is taken for dead."""
+    web_processes: int = Field(default=1, ge=1)
+    """Of the web server; each keeps pages, and counts requests of programs, for itself."""
     threads: int = Field(default=16, ge=2)
-    """Of the web server."""
+    """Of each of them."""
     metrics_token: str = ""
     """Who asks for `/metrics/` shows it as a bearer token. Empty: only this machine may ask, and nobody
     through a proxy."""

@@ -164,8 +164,8 @@ def children(folder: Path, port: int, host: str, config: PortalConfig) -> list[C
     environment = environment_of(folder, port)
     web = [
         sys.executable, "-m", "gunicorn", "organelle.portal.wsgi:application", "--bind", f"{host}:{port}",
-        "--worker-class", "gthread", "--workers", "1", "--threads", str(config.threads), "--timeout", "120",
-        "--graceful-timeout", "5", "--log-level", "warning", "--worker-tmp-dir", "/dev/shm",
+        "--worker-class", "gthread", "--workers", str(config.web_processes), "--threads", str(config.threads),
+        "--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning", "--worker-tmp-dir", "/dev/shm",
     ]  # fmt: skip
     if not Path("/dev/shm").is_dir():
         web = web[:-2]
