@@ -165,7 +165,8 @@ def children(folder: Path, port: int, host: str, config: PortalConfig) -> list[C
     web = [
         sys.executable, "-m", "gunicorn", "organelle.portal.wsgi:application", "--bind", f"{host}:{port}",
         "--worker-class", "gthread", "--workers", str(config.web_processes), "--threads", str(config.threads),
-        "--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning", "--worker-tmp-dir", "/dev/shm",
+        "--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning",
+        "--worker-tmp-dir", "/dev/shm",
     ]  # fmt: skip
     if not Path("/dev/shm").is_dir():
         web = web[:-2]
