@@ -27,13 +27,18 @@ from organelle.portal.accounts.models import (
     User,
     hash_of,
 )
+from organelle.portal.challenge.models import Phase
 from organelle.portal.news.models import Post, Subscriber
+from organelle.portal.scoring.models import Job
 from organelle.portal.submissions.models import Upload
 from organelle.portal.submissions.uploads import path_of
 
-ROLES = ("anonymous", "loner", "other", "member", "lead", "organiser", "banned", "read", "submit")
+TOKENS = ("read", "submit", "account", "organise")
+PEOPLE = ("loner", "other", "member", "lead", "organiser", "banned")
+ROLES = ("anonymous", *PEOPLE, *TOKENS)
 """`loner` has no team, `other` leads one of its own, `banned` one that may not hand in; `member` and `lead`
-are of the team that all is about. `read` and `submit` are tokens of the member."""
+are of the team that all is about. Tokens are the member's, each with the scope of its name; that with the scope
+`organise` is the organiser's."""
 
 Codes = tuple[int, ...]
 
@@ -44,7 +49,7 @@ def everybody(code: int) -> Codes:
 
 def people(code: int) -> Codes:
     """Whoever is signed in; on pages programs with a token are strangers."""
-    return (302, *(code,) * 6, 302, 302)
+    return _by_role(dict.fromkeys(PEOPLE, code), 302, 302)
 
 
 def ours(code: int, others: int = 404, **special: int) -> Codes:
@@ -53,8 +58,8 @@ def ours(code: int, others: int = 404, **special: int) -> Codes:
 
 
 def callers(code: int, **special: int) -> Codes:
-    """The API for whoever shows who they are."""
-    return _by_role(dict.fromkeys(ROLES[1:], code) | special, code, 401)
+    """The API for whoever shows who they are, and may at least read what the team handed in."""
+    return _by_role(dict.fromkeys((*PEOPLE, "read", "submit"), code) | special, code, 401)
 
 
 def calling_team(code: int, **special: int) -> Codes:
@@ -62,14 +67,34 @@ def calling_team(code: int, **special: int) -> Codes:
     return _by_role(ours | special, 404, 401)
 
 
+def owners(code: int, **special: int) -> Codes:
+    """The API for whoever has an account, and for a token with the scope `account`."""
+    return _by_role(dict.fromkeys((*PEOPLE, "account"), code) | special, code, 401)
+
+
+def in_person(code: int) -> Codes:
+    """What the API does for sessions alone."""
+    return _by_role(dict.fromkeys(PEOPLE, code), code, 401)
+
+
+def leads(code: int, others: int = 404) -> Codes:
+    """What those who lead do with their own team; those of other teams find nothing of this one's."""
+    return owners(403, lead=code, other=others, banned=others)
+
+
+def organisers(code: int) -> Codes:
+    """The API for organisers: in person, or with a token of the scope `organise`."""
+    return _by_role({"organiser": code, "organise": code}, 403, 401)
+
+
 def _by_role(known: dict[str, int], others: int, door: int) -> Codes:
-    strangers = dict.fromkeys(("anonymous", "read", "submit"), door)
+    strangers = dict.fromkeys(("anonymous", *TOKENS), door)
     return tuple((strangers | known).get(role, others) for role in ROLES)
 
 
 def strangers(code: int) -> Codes:
     """The door is for those who are not in yet."""
-    return _by_role(dict.fromkeys(("anonymous", "read", "submit"), code), 302, code)
+    return _by_role(dict.fromkeys(("anonymous", *TOKENS), code), 302, code)
 
 
 OPEN = {"GET": everybody(200), "POST": everybody(405)}
@@ -87,6 +112,10 @@ CHANGE = {"GET": people(405), "POST": ours(302)}
 MINE = {"GET": people(405), "POST": ours(404, member=302)}
 """An upload is a person's, not a team's."""
 CALL = {"GET": callers(200), "POST": everybody(405)}
+NO_LOOK = {"GET": everybody(405)}
+WATCH = {"GET": organisers(200), "POST": everybody(405)}
+WRITE = {"GET": organisers(200), "POST": organisers(422)}
+ACT = NO_LOOK | {"POST": organisers(200)}
 
 TABLE: dict[str, dict[str, Codes]] = {
     "/": OPEN,
@@ -158,7 +187,30 @@ TABLE: dict[str, dict[str, Codes]] = {
     "/news/draft/": OPEN | {"GET": _by_role({"organiser": 200}, 404, 404)},
     "/api/docs": {"GET": everybody(200)},
     "/api/openapi.json": {"GET": everybody(200)},
-    "/api/me": CALL,
+    "/api/me": {
+        "GET": callers(200, account=200, organise=200),
+        "POST": everybody(405),
+        "PATCH": owners(200),
+        "DELETE": in_person(422),
+    },
+    "/api/me/export": {"GET": owners(200), "POST": everybody(405)},
+    "/api/me/rules": NO_LOOK | {"POST": owners(422)},
+    "/api/me/sessions": {"GET": owners(200), "POST": everybody(405), "DELETE": owners(200)},
+    "/api/me/sessions/{session}": NO_LOOK | {"DELETE": owners(404, member=204, account=204)},
+    "/api/me/tokens": {"GET": owners(200), "POST": in_person(422)},
+    "/api/me/tokens/{token}": NO_LOOK | {"DELETE": owners(404, member=200, account=200)},
+    "/api/rules": OPEN,
+    "/api/team": {
+        "GET": owners(200, loner=404, organiser=404),
+        "POST": owners(422),
+        "PATCH": leads(200, 200),
+    },
+    "/api/team/join": NO_LOOK | {"POST": owners(422)},
+    "/api/team/leave": NO_LOOK | {"POST": owners(204)},
+    "/api/team/invitations": NO_LOOK | {"POST": owners(422)},
+    "/api/team/invitations/{invitation}": NO_LOOK | {"DELETE": leads(204)},
+    "/api/team/members/{membership}": NO_LOOK | {"DELETE": leads(204)},
+    "/api/team/members/{membership}/lead": NO_LOOK | {"POST": leads(200)},
     "/api/limits": CALL,
     "/api/phases": OPEN,
     "/api/datasets": OPEN,
@@ -197,6 +249,32 @@ TABLE: dict[str, dict[str, Codes]] = {
         "PATCH": calling_team(404, member=204, submit=204, read=401),
         "DELETE": calling_team(404, member=204, submit=204, read=401),
     },
+    "/api/organise/submissions": WATCH,
+    "/api/organise/submissions/{submission}": WATCH,
+    "/api/organise/submissions/{submission}/requeue": ACT,
+    "/api/organise/submissions/{submission}/rescore": ACT,
+    "/api/organise/submissions/{submission}/release": ACT | {"POST": organisers(409)},
+    "/api/organise/submissions/{submission}/cancel": ACT | {"POST": organisers(409)},
+    "/api/organise/rescore": ACT,
+    "/api/organise/jobs": WATCH,
+    "/api/organise/jobs/{job}": WATCH,
+    "/api/organise/concerns": WATCH,
+    "/api/organise/workers": WATCH,
+    "/api/organise/storage": WATCH,
+    "/api/organise/limits": WATCH,
+    "/api/organise/log": WATCH,
+    "/api/organise/users": WATCH,
+    "/api/organise/users/{user}": {"GET": organisers(200), "PATCH": organisers(422)},
+    "/api/organise/teams": WATCH,
+    "/api/organise/teams/{team}": {"GET": organisers(200), "PATCH": organisers(200)},
+    "/api/organise/phases": WRITE,
+    "/api/organise/phases/{phase}": NO_LOOK | {"PATCH": organisers(200), "DELETE": organisers(204)},
+    "/api/organise/posts": WRITE,
+    "/api/organise/posts/{post}": {
+        "GET": organisers(200),
+        "PATCH": organisers(200),
+        "DELETE": organisers(204),
+    },
     "/api/": {"GET": everybody(404), "POST": everybody(404)},
     "/api/nothing": {"GET": everybody(404), "POST": everybody(404), "DELETE": everybody(404)},
 }
@@ -219,11 +297,17 @@ def world(person: User, team: Team, organiser: User, portal_folder, settings) ->
     Post.objects.create(slug="first", title="First", body="Words.", published=timezone.now())
     Post.objects.create(slug="draft", title="Draft", body="Not yet.")
     Subscriber.objects.create(email="reader@lab.example", leave_key="leaving", confirm_key=hash_of("word"))
-    clients = clients_of(others | {"member": member, "lead": person, "organiser": organiser}, member)
+    clients = clients_of(others | {"member": member, "lead": person, "organiser": organiser})
     invitation, word = Invitation.make(team, "carl@lab.example", person)
+    submission = scored_submission(team, rows_of(0.8), user=member)
     return {
         "clients": clients,
-        "submission": scored_submission(team, rows_of(0.8), user=member).pk,
+        "submission": submission.pk,
+        "job": Job.objects.create(submission=submission, kind=Job.Kind.CHECK, state=Job.State.DONE).pk,
+        "phase": Phase.objects.create(kind="open", starts="2020-01-01T00:00Z").pk,
+        "post": Post.objects.get(slug="draft").pk,
+        "team": team.pk,
+        "user": member.pk,
         "upload": upload.pk,
         "token": ApiToken.objects.earliest("id").pk,
         "link": LoginLink.make("dora@lab.example")[1],
@@ -234,12 +318,13 @@ def world(person: User, team: Team, organiser: User, portal_folder, settings) ->
     }
 
 
-def clients_of(signed_in: dict[str, User], of_tokens: User) -> dict[str, Client]:
+def clients_of(signed_in: dict[str, User]) -> dict[str, Client]:
     clients = {role: Client(raise_request_exception=False) for role in ROLES}
     for role, somebody in signed_in.items():
         clients[role].force_login(somebody)
-    for scope in ("read", "submit"):
-        _, secret = ApiToken.make(of_tokens, scope, [scope])
+    for scope in TOKENS:
+        owner = signed_in["organiser" if scope == "organise" else "member"]
+        _, secret = ApiToken.make(owner, scope, [scope])
         clients[scope].defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
     return clients
 
@@ -292,7 +377,7 @@ def test_the_pages_of_organisers_are_for_organisers(world):
     assert len(admin) > 50
     for route in admin:
         path = "/" + re.sub(r"<[^<>]*>", "1", re.sub(r"\(\?P<url>.*", "x", route).replace(APPS, "news/"))
-        for role in ("anonymous", "lead", "banned", "submit"):
+        for role in ("anonymous", "lead", "banned", *TOKENS):
             for method in ("GET", "POST"):
                 assert code_of(clients[role], method, path) in (302, 403, 404, 405), (route, role)
         assert code_of(clients["organiser"], "GET", path) < 500, route

@@ -224,7 +224,7 @@ class ApiToken(models.Model):
         token = cls.objects.select_related("user").filter(key=hash_of(word), revoked=None).first()
         if token is None or token.expires <= moment or scope not in token.scopes or not token.user.is_active:
             return None
-        if scope == cls.Scope.ORGANISE and not token.user.is_organiser:
+        if scope == str(cls.Scope.ORGANISE) and not token.user.is_organiser:
             return None
         cls.objects.filter(pk=token.pk).update(last_used=moment)
         return token

@@ -79,7 +79,7 @@ def forget(person: User, by: User | None = None) -> None:
         LastOrganiser: nobody else could organise the challenge.
     """
     with transaction.atomic():
-        _require_another_organiser(person)
+        require_another_organiser(person)
         leave(person)
         end_all(person)
         name, key = str(person), person.pk
@@ -94,7 +94,8 @@ def forget(person: User, by: User | None = None) -> None:
         note(by, "account.deleted", f"user {key}")
 
 
-def _require_another_organiser(person: User) -> None:
+def require_another_organiser(person: User) -> None:
+    """Raise `LastOrganiser` if the challenge would be without one when `person` is gone."""
     organisers = User.objects.filter(is_staff=True, is_active=True)
     if person.is_organiser and not organisers.exclude(pk=person.pk).exists():
         raise LastOrganiser("You are the only organiser; make somebody else one first, under Organise.")

@@ -171,11 +171,16 @@ def leave(person: User, by: User | None = None) -> None:
 
 
 def hand_on(team: Team, to: Membership, by: User) -> None:
-    """Let another member lead."""
+    """Let another member lead.
+
+    Raises:
+        TeamError: they have left meanwhile; nothing was changed.
+    """
     with transaction.atomic():
         Team.objects.select_for_update().get(pk=team.pk)
         team.memberships.update(leads=False)
-        team.memberships.filter(pk=to.pk).update(leads=True)
+        if not team.memberships.filter(pk=to.pk).update(leads=True):
+            raise TeamError("This person is in the team no more.")
         note(by, "team.handed_on", f"team {team.pk}", user=to.user_id)
 
 

@@ -1,4 +1,4 @@
-"""Who I am, what I may hand in, and the phases of the challenge."""
+"""What I may hand in, and the phases of the challenge."""
 
 from __future__ import annotations
 
@@ -10,21 +10,10 @@ from ninja import Router, Schema
 
 from organelle.portal.api.callers import READER
 from organelle.portal.challenge.models import Phase
-from organelle.portal.challenge.rules import rules_version
 from organelle.portal.submissions.intake import team_of
 from organelle.portal.submissions.limits import allowance
 
 router = Router(tags=["about"])
-
-
-class Me(Schema):
-    """The person behind a token or session."""
-
-    name: str
-    email: str
-    team: str | None
-    leads: bool
-    rules_accepted: bool
 
 
 class Limits(Schema):
@@ -47,20 +36,6 @@ class PhaseRecord(Schema):
     starts: str
     note: str
     current: bool
-
-
-@router.get("/me", auth=READER, response=Me, summary="Who I am")
-def me(request: HttpRequest) -> dict[str, Any]:
-    """The person, the team, and whether the rules that hold now are accepted."""
-    user: Any = request.auth
-    team = team_of(user)
-    return {
-        "name": str(user),
-        "email": user.email,
-        "team": team.name if team else None,
-        "leads": bool(team and team.memberships.filter(user=user, leads=True).exists()),
-        "rules_accepted": user.rules_accepted == rules_version(),
-    }
 
 
 @router.get("/limits", auth=READER, response=Limits, summary="What I may still hand in")

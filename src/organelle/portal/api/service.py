@@ -9,8 +9,12 @@ from django.shortcuts import render
 from ninja import NinjaAPI
 
 import organelle
-from organelle.portal.api import about, public, submissions, tables, uploads
+from organelle.portal.api import about, people, public, submissions, tables, teams, uploads
 from organelle.portal.api.answers import handle_errors
+from organelle.portal.api.organise import people as organise_people
+from organelle.portal.api.organise import phases, posts, watching
+from organelle.portal.api.organise import submissions as organise_submissions
+from organelle.portal.api.refusals import handle_refusals
 
 METHODS = ("get", "post", "head", "patch", "put", "delete", "options")
 DESCRIPTION = (
@@ -27,11 +31,16 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 handle_errors(api)
+handle_refusals(api)
 api.add_router("", about.router)
+api.add_router("", people.router)
+api.add_router("/team", teams.router)
 api.add_router("", tables.router)
 api.add_router("", public.router)
 api.add_router("/submissions", submissions.router)
 api.add_router("/uploads", uploads.router)
+for room in (organise_submissions, watching, organise_people, phases, posts):
+    api.add_router("/organise", room.router)
 
 
 def docs(request: HttpRequest) -> HttpResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -29,6 +30,13 @@ def stage_of(entry: Post, now: datetime | None = None) -> str:
     if entry.published is None:
         return "draft"
     return "out" if entry.published <= (now or timezone.now()) else "scheduled"
+
+
+def of_stage(stage: str, now: datetime | None = None) -> QuerySet:
+    """The posts that `stage_of` calls so."""
+    moment = now or timezone.now()
+    when: dict[str, dict[str, Any]] = {"draft": {"published": None}, "scheduled": {"published__gt": moment}}
+    return Post.objects.filter(**when.get(stage, {"published__lte": moment}))
 
 
 def address_of(entry: Post) -> str:

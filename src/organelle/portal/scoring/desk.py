@@ -10,7 +10,7 @@ from organelle.portal.scoring import queue
 from organelle.portal.submissions.models import NotInThatState, Submission
 
 State = Submission.State
-UNDER_WAY = tuple(state for state in State if state not in Submission.OVER)
+UNDER_WAY = tuple(state for state in State.values if state not in Submission.OVER)
 BY_AN_ORGANISER = "by an organiser"
 
 
@@ -25,15 +25,15 @@ class Deed:
     """
 
     act: Callable[[Submission, Any, str], object]
-    states: tuple[State, ...]
+    states: tuple[str, ...]
     words: str
 
 
 DEEDS = {
-    "requeue": Deed(queue.begin_again, tuple(State), "begin again"),
-    "release": Deed(queue.begin_again, (State.HELD,), "released"),
+    "requeue": Deed(queue.begin_again, tuple(State.values), "begin again"),
+    "release": Deed(queue.begin_again, (str(State.HELD),), "released"),
     "cancel": Deed(queue.cancel, UNDER_WAY, "cancelled"),
-    "rescore": Deed(queue.begin_again, (State.SCORED,), "scored again"),
+    "rescore": Deed(queue.begin_again, (str(State.SCORED),), "scored again"),
 }
 
 

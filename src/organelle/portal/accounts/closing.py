@@ -1,0 +1,47 @@
+"""People who are closed out and let in again, teams that are excluded: what organisers decide."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from organelle.errors import OrganelleError
+from organelle.portal.accounts.models import Team, User
+from organelle.portal.accounts.personal import require_another_organiser
+from organelle.portal.accounts.sessions import end_all
+from organelle.portal.challenge.changes import note_changed
+
+
+class OwnAccount(OrganelleError):
+    """Nobody closes out themselves."""
+
+
+def set_active(person: User, by: User, *, active: bool) -> None:
+    """Close `person` out, everywhere and at once, or let them in again.
+
+    Raises:
+        OwnAccount: it is one's own.
+        LastOrganiser: nobody else could organise the challenge.
+    """
+    if person == by:
+        raise OwnAccount("This is your own account; ask another organiser.")
+    with transaction.atomic():
+        if person.is_active == active:
+            return
+        if not active:
+            require_another_organiser(person)
+            end_all(person)
+        person.is_active = active
+        person.save(update_fields=["is_active"])
+        note_changed(by, person, ["is_active"], "api")
+
+
+def set_standing(team: Team, by: User, **values: bool) -> None:
+    """Whether a team is excluded (`is_banned`) or one of the organisers' own (`is_baseline`)."""
+    changed = [name for name, value in values.items() if getattr(team, name) != value]
+    if not changed:
+        return
+    for name in changed:
+        setattr(team, name, values[name])
+    with transaction.atomic():
+        team.save(update_fields=changed)
+        note_changed(by, team, changed, "api")

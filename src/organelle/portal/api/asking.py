@@ -1,0 +1,116 @@
+"""What requests that change something may hold, what lists look like, and how errors are described."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from django.db.models import QuerySet
+from django.forms import BaseForm
+from ninja import Query, Schema
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, StringConstraints
+
+Item = TypeVar("Item")
+LIMIT: Any = Query(50, ge=1, le=200)
+OFFSET: Any = Query(0, ge=0, le=1_000_000)
+TEXT: Any = Query("", max_length=200)
+"""A word that chooses some of a list; empty: all."""
+
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+
+
+def _shown(text: str) -> str:
+    if any(not (letter.isprintable() or letter in "\n\t") for letter in text):
+        raise ValueError("it holds letters that cannot be shown; leave them out")
+    return text
+
+
+def _near(moment: datetime) -> datetime:
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"a moment lies between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return moment
+
+
+Words = Annotated[str, StringConstraints(max_length=300), AfterValidator(_shown)]
+"""A short text that people can read."""
+
+Moment = Annotated[AwareDatetime, AfterValidator(_near)]
+"""A time with its zone: `2026-03-01T12:00:00Z`."""
+
+
+class Asked(Schema):
+    """What a request may hold; a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Nothing(Asked):
+    """No fields."""
+
+
+class Fault(Schema):
+    """One thing that is wrong with a request."""
+
+    code: str
+    place: str
+    found: str
+
+
+class Trouble(Schema):
+    """Why something was not done: in words, and for programs."""
+
+    detail: str
+    code: str = ""
+    problems: list[Fault] = []
+
+
+class Listing(Schema, Generic[Item]):
+    """Some of a list, and how many there are in all."""
+
+    count: int
+    items: list[Item]
+
+
+class Unfit(Exception):
+    """A form of the pages finds something wrong with what was given."""
+
+    def __init__(self, form: BaseForm) -> None:
+        super().__init__("what was given cannot be taken")
+        self.problems = [
+            {"code": str(problem["code"]), "place": f"body.{field}", "found": str(problem["message"])}
+            for field, found in form.errors.get_json_data().items()
+            for problem in found
+        ]
+
+
+def cleaned(form: BaseForm) -> dict[str, Any]:
+    """What a form of the pages makes of what was given.
+
+    Raises:
+        Unfit: the form finds something wrong.
+    """
+    if not form.is_valid():
+        raise Unfit(form)
+    found: dict[str, Any] = form.cleaned_data
+    return found
+
+
+def listing(found: QuerySet, limit: int, offset: int, record: Any = None) -> dict[str, Any]:
+    """Some rows of `found`, each as `record` tells it, and how many there are."""
+    rows = found[offset : offset + limit]
+    return {"count": found.count(), "items": [record(row) for row in rows] if record else list(rows)}
+
+
+def plain(word: str) -> str:
+    """A word to look for, without what no database holds."""
+    return word.replace("\x00", "")
+
+
+def answers(good: Any, *codes: int, status: int = 200) -> dict[int, Any]:
+    """The answers of an operation for those who show who they are: what it says, and its errors."""
+    return {status: good} | dict.fromkeys(sorted({401, 429, 503, *codes}), Trouble)
+
+
+def changes(good: Any, *codes: int, status: int = 200) -> dict[int, Any]:
+    """`answers` of an operation that changes something: pages must show a token, bodies must be readable."""
+    return answers(good, 400, 403, 413, 422, *codes, status=status)
