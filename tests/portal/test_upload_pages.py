@@ -143,12 +143,8 @@ class TestSubmission:
 
     def test_follows_while_it_is_on_its_way(self, page, submission):
         place = f"/submissions/{submission.pk}/"
-        assert f'hx-get="{place}live/"' in text(page.get(place))
-        answer = page.get(f"{place}live/")
-        assert "HX-Refresh" not in answer
+        assert f'hx-get="{place}live/?seen=checking.' in text(page.get(place))
         Submission.objects.update(state="refused", reason="it has errors")
-        answer = page.get(f"{place}live/")
-        assert answer["HX-Refresh"] == "true"
         shown = text(page.get(place))
         assert "hx-get" not in shown
         assert "it has errors" in shown

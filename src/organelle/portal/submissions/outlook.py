@@ -5,6 +5,7 @@ Scoring and board lie above this room, so they are asked only when somebody want
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -60,6 +61,15 @@ def findings_of(submission: Submission) -> list[Findings]:
         Findings(code, severity, remedy, tuple(group))
         for (severity, code, remedy), group in groupby(sorted(problems_of(submission), key=kind), key=kind)
     ]
+
+
+def mark_of(submission: Submission, *shown: object) -> str:
+    """A short word for what a page shows of a submission: its state, and a hash of that and what is `shown`.
+
+    A page that asks with its mark learns whether anything is new.
+    """
+    told = repr((submission.state, submission.reason, *shown))
+    return f"{submission.state}.{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
 
 def _function(where: tuple[str, str]) -> Callable[[Submission], Any] | None:

@@ -18,7 +18,7 @@ from organelle.portal.submissions import actions
 from organelle.portal.submissions.intake import hand_in, require_may_hand_in, team_of
 from organelle.portal.submissions.limits import allowance
 from organelle.portal.submissions.models import Submission, Upload
-from organelle.portal.submissions.outlook import findings_of, progress_of, score_of
+from organelle.portal.submissions.outlook import findings_of, mark_of, progress_of, score_of
 from organelle.portal.submissions.receiving import Received, receiving
 from organelle.portal.submissions.refusal import Refused
 from organelle.portal.submissions.store import NoRoom
@@ -26,6 +26,7 @@ from organelle.portal.submissions.uploads import expires, offset_of, open_upload
 from organelle.portal.submissions.writing import Busy, WrongOffset, append, discard
 
 PER_PAGE = 50
+CHECKING = f"{Submission.State.CHECKING}."
 FULL = "the portal's disk is full; nothing was kept. Try again later, and tell the organisers"
 
 
@@ -151,27 +152,43 @@ def one(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     return render(request, "submissions/one.html", _context(request, submission))
 
 
-@login_required
 @require_GET
 def live(request: HttpRequest, submission_id: UUID) -> HttpResponse:
-    """The part of that page which changes; when the way is over the page is loaded anew."""
-    submission = _visible(request, submission_id)
-    response: HttpResponse = render(request, "submissions/_live.html", _context(request, submission))
-    if submission.is_over:
-        response["HX-Refresh"] = "true"
-    return response
+    """What has changed of that page since the mark `seen`, and nothing else: what one types there stays.
+
+    204 when nothing has. A browser whose sign-in is over gets 401, and not the page to sign in, which it would
+    show in this place.
+    """
+    if request.htmx and not request.user.is_authenticated:
+        return HttpResponse(status=401)
+    return _live(request, submission_id)
+
+
+@login_required
+def _live(request: HttpRequest, submission_id: UUID) -> HttpResponse:
+    context = _context(request, _visible(request, submission_id))
+    seen = request.GET.get("seen", "")
+    if seen == context["mark"]:
+        return HttpResponse(status=204)
+    context["was_checked"] = seen.startswith(CHECKING) and not context["mark"].startswith(CHECKING)
+    return render(request, "submissions/_moved.html", context)
 
 
 def _context(request: HttpRequest, submission: Submission) -> dict[str, Any]:
     progress = progress_of(submission) or {}
     seconds = progress.get("estimate_seconds")
+    minutes = None if seconds is None else max(1, round(seconds / 60))
+    history = list(submission.transitions.all())
     return {
         "submission": submission,
         "progress": progress,
-        "minutes": None if seconds is None else max(1, round(seconds / 60)),
+        "minutes": minutes,
         "score": score_of(submission),
         "findings": findings_of(submission),
-        "history": submission.transitions.all(),
+        "history": history,
+        "mark": mark_of(
+            submission, progress.get("place_in_queue"), progress.get("done"), minutes, len(history)
+        ),
         "may_change": actions.may_change(request.user, submission),
         "may_choose": actions.may_choose(request.user, submission),
     }
