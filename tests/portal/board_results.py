@@ -16,7 +16,7 @@ from organelle.evaluate.records import Provenance, Source
 from organelle.evaluate.records import Result as Evaluation
 from organelle.metrics import InstanceCounts, PanopticCounts, SemanticCounts
 from organelle.portal.accounts.models import Team
-from organelle.portal.scoring.finish import scores_of
+from organelle.portal.scoring.finish import figures_of
 from organelle.portal.scoring.models import Result
 from organelle.portal.submissions.models import Submission
 
@@ -68,13 +68,13 @@ def evaluation(rows: list[Row], metric: str = METRIC) -> Evaluation:
 
 
 def keep_result(sha256: str, rows: list[Row], **key: str) -> Result:
-    """Store what scoring would store."""
+    """Store what scoring would store; `private_crops` may be part of the key."""
     question = {"metric": METRIC, "truth": "t" * 64, "configuration": "c" * 64} | key
-    values: dict[str, Any] = {
-        "scores": scores_of(evaluation(rows, question["metric"])),
-        "crops": {"rows": [row_record(row) for row in rows]},
-    }
-    return Result.objects.create(sha256=sha256, **question, **values)
+    result = Result(sha256=sha256, crops={"rows": [row_record(row) for row in rows]}, **question)
+    figures = figures_of(evaluation(rows, result.metric), result.private)
+    result.scores, result.final = figures["scores"], figures["final"]
+    result.save()
+    return result
 
 
 def scored_submission(

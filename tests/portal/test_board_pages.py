@@ -202,7 +202,17 @@ def test_nothing_but_rounded_figures_gets_out(client, board, person, signed):
 
 def test_the_keys_of_a_board_are_these_and_no_more(client, board):
     record = client.get("/leaderboard.json").json()
-    assert set(record) == {"column", "kind", "metric", "metrics", "decimals", "rescoring", "rows"}
+    assert set(record) == {
+        "column",
+        "kind",
+        "metric",
+        "metrics",
+        "decimals",
+        "rescoring",
+        "rows",
+        "ranking",
+        "private_crops",
+    }
     assert all(tuple(row) == ROW_KEYS for row in record["rows"])
     assert all(n == round(n, 3) for n in numbers_in(record))
 

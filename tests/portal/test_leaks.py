@@ -7,20 +7,18 @@ of ours; in the end all links are followed.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import zarr
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from scored_files import handed_in, worker
+from two_crops import make_two_crops
 
-from organelle.catalog import load_catalog, write_tables
+from organelle.catalog import load_catalog
 from organelle.evaluate import simulate
 from organelle.files import sha256
 from organelle.portal.accounts.models import ApiToken, Membership, Team, User
@@ -44,26 +42,7 @@ WORKER = "beast-of-burden"
 
 @pytest.fixture(scope="module")
 def challenge(tiny_challenge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two test crops that differ, so that figures of one crop are no figures of the board."""
-    folder = tmp_path_factory.mktemp("marked") / "tiny"
-    shutil.copytree(tiny_challenge / "truth.zarr", folder / "hidden-truth.zarr")
-    catalog = load_catalog(tiny_challenge)
-    crop = catalog.test_crops[21]
-    write_tables(replace(catalog, test_crops={21: crop, 22: replace(crop, id=22)}), folder)
-    source = zarr.open_group(folder / "hidden-truth.zarr" / "crop21", mode="r")
-    for name, array in source.arrays():
-        values = array[...][::-1]
-        if name == "ves":
-            values = (values.astype("uint32") + MARKED_ID) * (values > 0)
-        target = zarr.create_array(
-            folder / "hidden-truth.zarr" / "crop22" / name,
-            shape=values.shape,
-            dtype=values.dtype,
-            zarr_format=2,
-            attributes=dict(array.attrs),
-        )
-        target[...] = values
-    return folder
+    return make_two_crops(tiny_challenge, tmp_path_factory.mktemp("marked") / "tiny", marked=MARKED_ID)
 
 
 @pytest.fixture

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from organelle.portal.config import GIB, PortalConfig
 from organelle.portal.folder import PortalFolder
+
+if TYPE_CHECKING:
+    from organelle.catalog import Catalog
+    from organelle.evaluate import PlannedRow
 
 LEAST_FREE = 5 * GIB
 
@@ -83,12 +88,30 @@ def _truth(config: PortalConfig) -> Iterator[Finding]:
         yield Finding("there is no truth, so nothing is scored", 'set "truth"')
         return
     try:
-        plan = plan_evaluation(open_truth(config.truth), load_catalog(config.catalog or None))
+        catalog = load_catalog(config.catalog or None)
+        plan = plan_evaluation(open_truth(config.truth), catalog)
     except (OrganelleError, OSError) as error:
         yield Finding(f"the truth cannot be used: {error}", 'set "truth" and "catalog" to folders that fit')
         return
     for row in [row for row in plan if row.problem][:3]:
         yield Finding(f"{row.place} cannot be scored: {row.problem}", "mend the truth or the tables")
+    yield from _private(config, plan, catalog)
+
+
+def _private(config: PortalConfig, plan: Sequence[PlannedRow], catalog: Catalog) -> Iterator[Finding]:
+    from organelle.errors import ScoringError
+    from organelle.portal.scoring.private import classes_without_public, require_private
+
+    try:
+        require_private(config.private_crops, plan, catalog)
+    except ScoringError as error:
+        yield Finding(f"nothing is scored: {error}", 'mend "private_crops"')
+        return
+    if alone := classes_without_public(config.private_crops, plan):
+        yield Finding(
+            f"only private crops hold {', '.join(alone)}, so that empty boards tell which crops are private",
+            "make one of these crops public",
+        )
 
 
 def _django() -> Iterator[Finding]:

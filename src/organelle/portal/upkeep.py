@@ -114,7 +114,7 @@ def _submissions() -> Iterator[dict[str, Any]]:
     keys = ("id", "sha256", "size_bytes", "name", "method", "description", "code_url", "publish", "anonymous")
     for one in Submission.objects.select_related("team").prefetch_related("transitions").order_by("created"):
         results = Result.objects.filter(sha256=one.sha256).values(
-            "metric", "truth", "configuration", "scores"
+            "metric", "truth", "configuration", "scores", "private_crops", "final"
         )
         yield {
             "team": one.team.name,

@@ -9,12 +9,14 @@ from ninja import Query, Router, Schema
 from ninja.errors import HttpError
 
 from organelle.errors import NotFound
+from organelle.portal.board.rankings import rankings_now
 from organelle.portal.board.standings import standings
 from organelle.portal.news.posting import address_of, visible
 
 router = Router()
 COLUMN: Any = Query("overall", max_length=100)
 METRIC: Any = Query("", max_length=100)
+RANKING: Any = Query("", max_length=100)
 
 
 class PostRecord(Schema):
@@ -34,10 +36,18 @@ def leaderboard(
     request: HttpRequest,  # noqa: ARG001
     column: str = COLUMN,
     metric: str = METRIC,
+    ranking: str = RANKING,
 ) -> dict[str, Any]:
-    """`column` is overall, instance, semantic or a class; `metric` a version, by default the newest."""
+    """`column` is overall, instance, semantic or a class; `metric` a version, by default the newest.
+
+    `ranking` is public or final, by default the one that counts now.
+    """
     try:
-        return standings(column, metric or None).record()
+        chosen = rankings_now().choose(ranking)
+    except NotFound as error:
+        raise Http404(str(error)) from None
+    try:
+        return standings(column, metric or None, chosen).record()
     except NotFound as error:
         raise HttpError(422, str(error)) from None
 

@@ -59,14 +59,20 @@ FORM = {
 }
 
 
-class Score(Schema):
+class Figures(Schema):
     """Rounded, as the board shows it; None where there is no figure. Classes not handed in are left out."""
 
-    metric: str
     overall: float | None
     instance: float | None
     semantic: float | None
     classes: dict[str, dict[str, Any]]
+
+
+class Score(Figures):
+    """On the public crops; `final` are the figures of the private ones, when the final ranking is open."""
+
+    metric: str
+    final: Figures | None = None
 
 
 class Progress(Schema):

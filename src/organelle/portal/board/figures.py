@@ -12,7 +12,9 @@ from django.db.models import F
 
 from organelle.classes import class_named, scored_classes, sort_classes
 from organelle.errors import ClassNotFound, NotFound, did_you_mean
-from organelle.portal.board.questions import Answered, published
+from organelle.portal.board.models import Ranking
+from organelle.portal.board.questions import Answered, private_crops, published
+from organelle.portal.challenge.models import Phase
 from organelle.portal.explorer.collection import the_catalog
 from organelle.portal.scoring.models import Question, Result
 from organelle.portal.submissions.models import Submission
@@ -20,15 +22,26 @@ from organelle.portal.submissions.models import Submission
 MEANS = ("overall", "instance", "semantic")
 """Columns that are no class."""
 
+FIELDS = {Ranking.PUBLIC: "scores", Ranking.FINAL: "final"}
+"""Of a result, by ranking."""
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission that may stand on the board, with its rounded figures."""
+    """A submission that may stand on the board, with its rounded figures.
+
+    Attributes:
+        result: number of its result.
+        score: in the board's column.
+        means: over classes.
+        public: in the same column, of the public crops: a team's best is its best there, in both rankings.
+    """
 
     submission: Submission
     result: int
     score: float | None
     means: Mapping[str, float | None]
+    public: float | None
 
     @property
     def day(self) -> date:
@@ -37,9 +50,9 @@ class Entry:
         return day
 
 
-def entries(shown: Answered, column: str) -> list[Entry]:
+def entries(shown: Answered, column: str, ranking: Ranking = Ranking.PUBLIC) -> list[Entry]:
     """All published submissions with a result for a question, oldest first."""
-    found = _figures(shown, column)
+    found = _figures(shown, column, ranking)
     submissions = published().select_related("team").defer("report", "lineage", "description")
     return [
         Entry(submission, *found[submission.sha256])
@@ -48,15 +61,31 @@ def entries(shown: Answered, column: str) -> list[Entry]:
     ]
 
 
-def _figures(shown: Answered, column: str) -> dict[str, tuple[int, float | None, dict[str, float | None]]]:
-    """By file: the result, the score in the column, and the means; all rounded."""
+def _figures(
+    shown: Answered, column: str, ranking: Ranking
+) -> dict[str, tuple[int, float | None, dict[str, float | None], float | None]]:
+    """By file: the result, the score in the column, the means, and the public score; all rounded."""
     metric, truth, configuration = shown.key
-    results = Result.objects.filter(metric=metric, truth=truth, configuration=configuration).order_by()
-    place = f"scores__{column}" if column in MEANS else f"scores__classes__{column}"
-    rows = results.values_list("sha256", "id", *(F(f"scores__{name}") for name in MEANS), F(place))
+    results = Result.objects.filter(
+        metric=metric, truth=truth, configuration=configuration, private_crops=shown.private_crops
+    )
+    field = FIELDS[ranking]
+    place = column if column in MEANS else f"classes__{column}"
+    rows = results.order_by().values_list(
+        "sha256",
+        "id",
+        *(F(f"{field}__{name}") for name in MEANS),
+        F(f"{field}__{place}"),
+        F(f"scores__{place}"),
+    )
     return {
-        sha256: (pk, _in_column(value), {name: rounded(m) for name, m in zip(MEANS, means, strict=True)})
-        for sha256, pk, *means, value in rows
+        sha256: (
+            pk,
+            _in_column(value),
+            dict(zip(MEANS, map(rounded, means), strict=True)),
+            _in_column(public),
+        )
+        for sha256, pk, *means, value, public in rows
     }
 
 
@@ -71,27 +100,30 @@ def score_of(submission: Submission) -> dict[str, Any] | None:
     """The figures of one submission as its team may see them, rounded; None without a result.
 
     They answer what is asked now, or the newest question that was answered for this file. Classes that were
-    not handed in are left out.
+    not handed in are left out. When the final ranking is open, the figures of the private crops are `final`.
     """
-    results = Result.objects.filter(sha256=submission.sha256).values_list(
-        "metric", "truth", "configuration", "scores"
+    private = private_crops()
+    results = Result.objects.filter(sha256=submission.sha256, private_crops=private).values_list(
+        "metric", "truth", "configuration", "scores", "final"
     )
     turns = {(q.metric, q.truth, q.configuration): q.turn for q in Question.objects.all()}
     found = max(results.order_by("created"), key=lambda r: turns.get(r[:3], 0), default=None)
     if found is None:
         return None
-    metric, *_, scores = found
-    classes = scores.get("classes", {})
-    return {
-        "metric": metric,
-        **{name: rounded(scores.get(name)) for name in MEANS},
-        "classes": {
-            name: {"kind": facts.get("kind"), "score": rounded(facts.get("score"))}
-            | {key: rounded(value) for key, value in facts.get("ratios", {}).items()}
-            for name, facts in classes.items()
-            if facts.get("submitted", True)
-        },
+    metric, *_, scores, final = found
+    told = {"metric": metric, **_told(scores)}
+    return told | {"final": _told(final)} if private and Phase.is_final() else told
+
+
+def _told(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores as a team may see them."""
+    classes = {
+        name: {"kind": facts.get("kind"), "score": rounded(facts.get("score"))}
+        | {key: rounded(value) for key, value in facts.get("ratios", {}).items()}
+        for name, facts in scores.get("classes", {}).items()
+        if facts.get("submitted", True)
     }
+    return {**{name: rounded(scores.get(name)) for name in MEANS}, "classes": classes}
 
 
 def columns() -> tuple[str, ...]:

@@ -19,9 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import DatabaseError, transaction
 
-from organelle.classes import Kind
-from organelle.evaluate import PlannedRow, Row
-from organelle.evaluate.kept import row_from_record
+from organelle.evaluate import Row
 from organelle.metrics import (
     Counts,
     InstanceCounts,
@@ -31,8 +29,9 @@ from organelle.metrics import (
     SemanticScore,
     pool,
 )
-from organelle.portal.board.models import Resample
+from organelle.portal.board.models import Ranking, Resample
 from organelle.portal.scoring.models import Result
+from organelle.portal.scoring.private import kept_row
 
 log = logging.getLogger("organelle.portal.board")
 
@@ -94,7 +93,7 @@ def draw_columns(
     Raises:
         One of `organelle.evaluate.kept.NO_ROW`: a record that is none.
     """
-    rows = [_row(record, metric) for record in records]
+    rows = [kept_row(record, metric) for record in records]
     crops = sorted({row.crop_id for row in rows})
     times = _times_drawn(len(crops), draws, seed)
     counted = _by_class(rows)
@@ -124,27 +123,41 @@ def are_alike(one: Floats, other: Floats) -> bool:
 
 
 def resample(result: Result) -> None:
-    """Draw all columns of a stored result, and keep what was drawn in place of what was there."""
-    drawn = draw_columns(result.crops.get("rows", ()), result.metric)
-    kept = []
-    for found in drawn.values():
-        low, high = found.interval or (None, None)
-        kept.append(
-            Resample(
-                result=result,
-                column=found.column,
-                score=found.score,
-                crops=found.crops,
-                low=low,
-                high=high,
-                draws=packed(found.scores),
-            )
+    """Draw all columns of a stored result, and keep what was drawn in place of what was there.
+
+    Public and private crops are drawn apart: nothing of one says anything about the other.
+    """
+    drawn: dict[Ranking, list[Mapping[str, Any]]] = {Ranking.PUBLIC: [], Ranking.FINAL: []}
+    for record in result.crops.get("rows", ()):
+        is_private = record["crop_id"] in result.private
+        drawn[Ranking.FINAL if is_private else Ranking.PUBLIC].append(record)
+    kept = [
+        _resample(result, ranking, found)
+        for ranking, records in drawn.items()
+        for found in draw_columns(records, result.metric).values()
+    ]
+    with transaction.atomic():
+        result.resamples.all().delete()
+        Resample.objects.bulk_create(
+            kept,
+            update_conflicts=True,  # another process may draw the same
+            unique_fields=["result", "ranking", "column"],
+            update_fields=["private_crops", "score", "crops", "low", "high", "draws"],
         )
-    Resample.objects.bulk_create(
-        kept,
-        update_conflicts=True,
-        unique_fields=["result", "column"],
-        update_fields=["score", "crops", "low", "high", "draws"],
+
+
+def _resample(result: Result, ranking: Ranking, found: Drawn) -> Resample:
+    low, high = found.interval or (None, None)
+    return Resample(
+        result=result,
+        ranking=ranking,
+        private_crops=result.private_crops,
+        column=found.column,
+        score=found.score,
+        crops=found.crops,
+        low=low,
+        high=high,
+        draws=packed(found.scores),
     )
 
 
@@ -177,11 +190,6 @@ def unpacked(draws: bytes) -> Floats:
     """What `packed` wrote."""
     steps = np.frombuffer(draws, "<u2")
     return np.where(steps == NOTHING, np.nan, steps / STEPS)
-
-
-def _row(record: Mapping[str, Any], metric: str) -> Row:
-    planned = PlannedRow(record["crop_id"], record["class_name"], Kind(record["kind"]), None)
-    return row_from_record(record, planned, metric)
 
 
 def _times_drawn(n: int, draws: int, seed: int) -> npt.NDArray[np.int64]:

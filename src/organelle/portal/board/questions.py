@@ -22,6 +22,8 @@ class Answered:
 
     key: Key
     files: frozenset[str]
+    private_crops: str = ""
+    """Those for which the results were parted."""
 
     @property
     def metric(self) -> str:
@@ -62,27 +64,34 @@ def choose_question(metric: str | None = None) -> Choice:
     version of the metric are looked at; without results for it, `shown` is None.
     """
     files = frozenset(published().values_list("sha256", flat=True))
-    asked = _newest_first(files)
+    current = Question.current()
+    asked = _newest_first(files, current.private_crops if current else "")
     shown = _whole(asked if metric is None else [a for a in asked if a.metric == metric])
     metrics = tuple(dict.fromkeys(a.metric for a in asked))
-    newer = _newer(asked, shown) if metric is None else None
+    newer = _newer(asked, shown, current) if metric is None else None
     if newer is None:
         return Choice(shown, metrics, total=len(files))
     return Choice(shown, metrics, newer.metric, len(newer.files), len(files))
 
 
-def _newest_first(files: frozenset[str]) -> list[Answered]:
+def private_crops() -> str:
+    """The crops that are private now, as text: results that were parted for others are not shown."""
+    current = Question.current()
+    return current.private_crops if current else ""
+
+
+def _newest_first(files: frozenset[str], private: str) -> list[Answered]:
     """Questions with a result of a published file, the one that was asked last first."""
+    parted = Result.objects.filter(private_crops=private).order_by()
     turns = {_key(q): q.turn for q in Question.objects.all()}
-    first = Result.objects.order_by().values_list("metric", "truth", "configuration").annotate(Min("created"))
+    first = parted.values_list("metric", "truth", "configuration").annotate(Min("created"))
     order = {(m, t, c): (turns.get((m, t, c), 0), since) for m, t, c, since in first}
     held: dict[Key, set[str]] = {}
-    results = Result.objects.order_by().values_list("sha256", "metric", "truth", "configuration")
-    for sha256, *key in results:
+    for sha256, *key in parted.values_list("sha256", "metric", "truth", "configuration"):
         if sha256 in files:
             held.setdefault((key[0], key[1], key[2]), set()).add(sha256)
     newest = sorted(held, key=lambda key: order[key], reverse=True)
-    return [Answered(key, frozenset(held[key])) for key in newest]
+    return [Answered(key, frozenset(held[key]), private) for key in newest]
 
 
 def _whole(asked: Sequence[Answered]) -> Answered | None:
@@ -97,9 +106,8 @@ def _files(asked: Iterable[Answered]) -> frozenset[str]:
     return frozenset().union(*(one.files for one in asked))
 
 
-def _newer(asked: Sequence[Answered], shown: Answered | None) -> Answered | None:
+def _newer(asked: Sequence[Answered], shown: Answered | None, current: Question | None) -> Answered | None:
     """What is asked now, if the board shows something older."""
-    current = Question.current()
     if shown is None or not asked:
         return None
     if current is not None and _key(current) != shown.key:

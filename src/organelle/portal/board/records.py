@@ -8,6 +8,7 @@ from typing import Any
 
 from organelle.classes import kind_of
 from organelle.portal.board.figures import MEANS
+from organelle.portal.board.models import Ranking
 
 ROW_KEYS = (
     "rank", "tied", "team", "affiliation", "baseline", "anonymous", "method", "code_url", "day", "score",
@@ -73,6 +74,8 @@ class Standings:
         newer_metric: of a scoring that is under way and will be shown when it is done, else None.
         done: how many submissions that one has scored.
         total: how many there are.
+        ranking: `public`, or `final`: of private crops alone.
+        private_crops: in the final ranking how many those are; else None, which tells nothing.
     """
 
     column: str
@@ -83,6 +86,8 @@ class Standings:
     newer_metric: str | None = None
     done: int = 0
     total: int = 0
+    ranking: Ranking = Ranking.PUBLIC
+    private_crops: int | None = None
 
     @property
     def is_mean(self) -> bool:
@@ -99,6 +104,8 @@ class Standings:
         return {
             "column": self.column,
             "kind": self.kind,
+            "ranking": str(self.ranking),
+            "private_crops": self.private_crops,
             "metric": self.metric,
             "metrics": list(self.metrics),
             "decimals": self.decimals,

@@ -25,7 +25,7 @@ from organelle.portal.board.figures import (
     score_of,
 )
 from organelle.portal.board.intervals import are_alike, resample_safely, unpacked
-from organelle.portal.board.models import Resample
+from organelle.portal.board.models import Ranking, Resample
 from organelle.portal.board.questions import Choice, choose_question
 from organelle.portal.board.records import Standing, Standings, Step
 
@@ -35,32 +35,36 @@ RESAMPLED_AT_ONCE = 4
 """Results without intervals that one look at the board makes up for; the others come with the next looks."""
 
 
-def standings(column: str = "overall", metric: str | None = None) -> Standings:
+def standings(
+    column: str = "overall", metric: str | None = None, ranking: Ranking = Ranking.PUBLIC
+) -> Standings:
     """The board of a column: every team with its best published submission, or with the one it has chosen.
 
-    Without `metric` it answers the newest question that is answered for all, see `choose_question`.
+    Without `metric` it answers the newest question that is answered for all, see `choose_question`. The final
+    ranking has the scores of the private crops. There, too, a team's best is its best on the public ones:
+    else the private ones would have chosen it. Who may see it is not asked here, see `rankings`.
 
     Raises:
         NotFound: no such column, or no board of that version of the metric; what there is is named.
     """
-    choice, teams = _look(column, metric)
-    return _standings(column, choice, teams)
+    choice, teams = _look(column, metric, ranking)
+    return _standings(column, choice, teams, ranking)
 
 
 def history(column: str = "overall", metric: str | None = None) -> tuple[Step, ...]:
     """When the teams of a board reached which score, in the order of days; days are those of UTC.
 
-    Raises as `standings` does.
+    It always is about the public crops. Raises as `standings` does.
     """
-    return _history(_look(column, metric)[1])
+    return _history(_look(column, metric, Ranking.PUBLIC)[1])
 
 
 def standings_and_history(
-    column: str = "overall", metric: str | None = None
+    column: str = "overall", metric: str | None = None, ranking: Ranking = Ranking.PUBLIC
 ) -> tuple[Standings, tuple[Step, ...]]:
     """Both from one look into the database. Raises as `standings` does."""
-    choice, teams = _look(column, metric)
-    return _standings(column, choice, teams), _history(teams)
+    choice, teams = _look(column, metric, ranking)
+    return _standings(column, choice, teams, ranking), _history(teams)
 
 
 def board_name(team: Team, *, is_anonymous: bool) -> str:
@@ -79,12 +83,20 @@ class _Best:
     standing: Standing
 
 
-def _look(column: str, metric: str | None) -> tuple[Choice, list[list[Entry]]]:
+@dataclass(frozen=True)
+class _Sight:
+    """Of which crops a board speaks."""
+
+    ranking: Ranking
+    private_crops: str
+
+
+def _look(column: str, metric: str | None, ranking: Ranking) -> tuple[Choice, list[list[Entry]]]:
     """The question that is answered, and what counts of each team."""
     require_column(column)
     choice = choose_question(metric)
     if choice.shown is not None:
-        return choice, _by_team(entries(choice.shown, column))
+        return choice, _by_team(entries(choice.shown, column, ranking))
     if metric is not None:
         near = did_you_mean(metric, choice.metrics)
         there = ", ".join(choice.metrics) or "none yet"
@@ -92,16 +104,20 @@ def _look(column: str, metric: str | None) -> tuple[Choice, list[list[Entry]]]:
     return choice, []
 
 
-def _standings(column: str, choice: Choice, teams: Iterable[Sequence[Entry]]) -> Standings:
+def _standings(column: str, choice: Choice, teams: Iterable[Sequence[Entry]], ranking: Ranking) -> Standings:
+    private = choice.shown.private_crops if choice.shown else ""
+    marked = _with_marks(_ranked(map(_best, teams)), column, _Sight(ranking, private))
     return Standings(
         column,
         choice.shown.metric if choice.shown else "",
         choice.metrics,
         decimals(),
-        tuple(_with_marks(_ranked(map(_best, teams)), column)),
+        tuple(marked),
         choice.newer_metric,
         choice.done,
         choice.total,
+        ranking,
+        len(private.split(",")) if private and ranking == Ranking.FINAL else None,
     )
 
 
@@ -119,12 +135,12 @@ def _by_team(entries: Iterable[Entry]) -> list[list[Entry]]:
 
 
 def _best(team: Sequence[Entry]) -> _Best:
-    """A team's best submission, the first one of equals.
+    """A team's best submission on the public crops, the first one of equals.
 
     A team that wants another name for one of its submissions has it for all of them: else the two could be
     brought together.
     """
-    entry = max(team, key=lambda e: or_less(e.score))
+    entry = max(team, key=lambda e: or_less(e.public))
     one = entry.submission
     is_anonymous = _is_anonymous(team)
     standing = Standing(
@@ -169,9 +185,9 @@ def _with_rank(best: _Best, rank: int, *, is_tied: bool) -> _Best:
     return replace(best, standing=replace(best.standing, rank=rank, is_tied=is_tied))
 
 
-def _with_marks(ranked: Sequence[_Best], column: str) -> Iterable[Standing]:
+def _with_marks(ranked: Sequence[_Best], column: str, sight: _Sight) -> Iterable[Standing]:
     """With intervals, and marks where two neighbours cannot be told apart."""
-    drawn = _resamples(ranked, column)
+    drawn = _resamples(ranked, column, sight)
     alike = [
         _alike(drawn.get(one.entry.result), drawn.get(two.entry.result)) for one, two in pairwise(ranked)
     ]
@@ -189,18 +205,19 @@ def _alike(one: Resample | None, two: Resample | None) -> bool | None:
     return are_alike(unpacked(one.draws), unpacked(two.draws))
 
 
-def _resamples(best: Sequence[_Best], column: str) -> dict[int, Resample]:
+def _resamples(best: Sequence[_Best], column: str, sight: _Sight) -> dict[int, Resample]:
     """By result; a few of those that are not there, or out of date, are made now."""
     wanted = {b.entry.result: b.standing.score for b in best if b.standing.score is not None}
-    found = _fresh(wanted, column)
+    found = _fresh(wanted, column, sight)
     missing = [pk for pk in wanted if pk not in found][:RESAMPLED_AT_ONCE]
     for pk in missing:
         resample_safely(pk)
-    return found | _fresh({pk: wanted[pk] for pk in missing}, column) if missing else found
+    return found | _fresh({pk: wanted[pk] for pk in missing}, column, sight) if missing else found
 
 
-def _fresh(wanted: Mapping[int, float | None], column: str) -> dict[int, Resample]:
-    kept = Resample.objects.filter(result__in=wanted, column=column)
+def _fresh(wanted: Mapping[int, float | None], column: str, sight: _Sight) -> dict[int, Resample]:
+    drawn_of = {"ranking": sight.ranking, "private_crops": sight.private_crops}
+    kept = Resample.objects.filter(result__in=wanted, column=column, **drawn_of)
     return {r.result_id: r for r in kept if rounded(r.score) == wanted[r.result_id]}
 
 
@@ -209,7 +226,7 @@ def _steps(team: Sequence[Entry]) -> Iterable[Step]:
     name = board_name(team[0].submission.team, is_anonymous=_is_anonymous(team))
     best = -1.0
     for day, same in groupby(sorted(team, key=lambda e: e.day), key=lambda e: e.day):
-        score = max(or_less(entry.score) for entry in same)
+        score = max(or_less(entry.public) for entry in same)
         if score > best:
             best = score
             yield Step(day, name, best)

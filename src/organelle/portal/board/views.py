@@ -1,20 +1,27 @@
-"""Boards as pages and files. Everybody may see them; what they may say is decided in `standings`."""
+"""Boards as pages and files. What they may say is decided in `standings`, and who sees which in `rankings`.
+
+Everybody may see them, but for the final ranking, which organisers alone may look at before it is open.
+"""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_safe
 
 from organelle.errors import NotFound
 from organelle.portal.board.charts import history_chart, told_of
 from organelle.portal.board.figures import MEANS, columns
 from organelle.portal.board.intervals import FEWEST_CROPS
+from organelle.portal.board.models import Ranking
+from organelle.portal.board.rankings import Rankings, rankings_now
 from organelle.portal.board.records import ROW_KEYS, Standing, Standings, Step
 from organelle.portal.board.standings import standings_and_history
 from organelle.portal.explorer.answers import csv_answer, file_answer, json_answer, kept
@@ -30,10 +37,14 @@ BEHIND_S = 5.0
 @require_safe
 @kept(GOOD_FOR_S)
 def leaderboard(request: HttpRequest, column: str = "overall") -> HttpResponse:
-    """A board; `?metric=` shows that of an older version, `?class=` leads to the board of a class."""
+    """A board; `?metric=` shows that of an older version, `?class=` leads to the board of a class.
+
+    `?ranking=` is `public` or `final`; without it the one that counts now is shown.
+    """
     if (wanted := request.GET.get("class")) is not None:
         return _lead_to(request, wanted)
-    board, steps = _seen(request, column)
+    sight = _sight(request)
+    board, steps = _seen(request, column, sight.ranking)
     page = {
         "board": board,
         "means": MEANS,
@@ -43,26 +54,31 @@ def leaderboard(request: HttpRequest, column: str = "overall") -> HttpResponse:
         "steps": steps,
         "told": told_of(steps, board.decimals),
         "fewest": FEWEST_CROPS,
-        "query": urlencode({"metric": metric}) if (metric := _metric(request)) else "",
+        "sight": sight,
+        "asked": (asked := _asked(request)),
+        "query": urlencode(asked),
+        "metric_query": urlencode({"metric": metric}) if (metric := _metric(request)) else "",
     }
-    return render(request, "board/leaderboard.html", page)
+    return _discreet(render(request, "board/leaderboard.html", page), sight)
 
 
 @require_safe
 def leaderboard_file(request: HttpRequest, kind: str, column: str = "overall") -> HttpResponse:
     """A board as CSV or JSON."""
-    board, _ = _seen(request, column)
+    sight = _sight(request)
+    board, _ = _seen(request, column, sight.ranking)
     if kind == "json":
-        return json_answer(request, board.record(), seconds=GOOD_FOR_S)
+        return _discreet(json_answer(request, board.record(), seconds=GOOD_FOR_S), sight)
     rows = [row.row() for row in board.rows]
-    name = f"leaderboard-{column}-{board.metric or 'empty'}"
-    return csv_answer(request, ROW_KEYS, rows, name, seconds=GOOD_FOR_S)
+    what = "final-ranking" if sight.is_final else "leaderboard"
+    name = f"{what}-{column}-{board.metric or 'empty'}"
+    return _discreet(csv_answer(request, ROW_KEYS, rows, name, seconds=GOOD_FOR_S), sight)
 
 
 @require_safe
 def history_file(request: HttpRequest, column: str, kind: str) -> HttpResponse:
-    """Scores over time, as CSV or JSON."""
-    _, steps = _seen(request, column)
+    """Scores over time, as CSV or JSON; always of the public crops."""
+    _, steps = _seen(request, column, Ranking.PUBLIC)
     rows = [{"day": step.day.isoformat(), "team": step.team, "score": step.score} for step in steps]
     if kind == "json":
         return json_answer(request, rows, seconds=GOOD_FOR_S)
@@ -71,8 +87,8 @@ def history_file(request: HttpRequest, column: str, kind: str) -> HttpResponse:
 
 @require_safe
 def history_picture(request: HttpRequest, column: str, theme: str) -> HttpResponse:
-    """Scores over time, as SVG."""
-    _, steps = _seen(request, column)
+    """Scores over time, as SVG; always of the public crops."""
+    _, steps = _seen(request, column, Ranking.PUBLIC)
     if theme not in THEMES or not steps:
         raise Http404("there is no score to draw yet")
     svg = render_chart(history_chart(steps, theme), theme)
@@ -81,8 +97,49 @@ def history_picture(request: HttpRequest, column: str, theme: str) -> HttpRespon
 
 def title_of(board: Standings) -> str:
     """`Leaderboard: mito, metric 2026-06`."""
+    what = "Final ranking" if board.ranking == Ranking.FINAL else "Leaderboard"
     which = "" if board.column == "overall" else f": {board.column}"
-    return f"Leaderboard{which}{f', metric {board.metric}' if board.metric else ''}"
+    return f"{what}{which}{f', metric {board.metric}' if board.metric else ''}"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What somebody is shown.
+
+    Attributes:
+        ranking: this one.
+        has_other: whether the other one may be seen, too.
+        is_preview: whether only organisers see this now.
+    """
+
+    ranking: Ranking
+    has_other: bool
+    is_preview: bool
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is the final ranking."""
+        return self.ranking == Ranking.FINAL
+
+
+def _sight(request: HttpRequest) -> Sight:
+    """What may be seen, as it was at most `BEHIND_S` ago."""
+    there = _rankings_in(int(time.monotonic() / BEHIND_S)) if BEHIND_S else rankings_now()
+    is_organiser = request.user.is_authenticated and request.user.is_organiser
+    try:
+        ranking = there.choose(request.GET.get("ranking", ""), is_organiser=is_organiser)
+    except NotFound as error:
+        raise Http404(str(error)) from None
+    has_other = there.is_open or (there.has_final and is_organiser)
+    return Sight(ranking, has_other, is_preview=ranking == Ranking.FINAL and not there.is_open)
+
+
+def _discreet(response: HttpResponse, sight: Sight) -> HttpResponse:
+    """Kept nowhere if others may not see it."""
+    if sight.is_preview:
+        del response["ETag"]
+        add_never_cache_headers(response)
+    return response
 
 
 def _lead_to(request: HttpRequest, column: str) -> HttpResponse:
@@ -90,14 +147,20 @@ def _lead_to(request: HttpRequest, column: str) -> HttpResponse:
     column = column or "overall"
     if column not in columns():
         raise Http404(f"there is no board {column!r}")
-    metric = _metric(request)
-    query = f"?{urlencode({'metric': metric})}" if metric else ""
+    asked = _asked(request)
+    query = f"?{urlencode(asked)}" if asked else ""
     address = reverse("leaderboard") if column == "overall" else reverse("board", args=[column])
     return HttpResponseRedirect(address + query)
 
 
 def _metric(request: HttpRequest) -> str | None:
     return request.GET.get("metric", "")[:32] or None
+
+
+def _asked(request: HttpRequest) -> dict[str, str]:
+    """What was asked for by name, and links go on with."""
+    asked = {"metric": _metric(request) or "", "ranking": request.GET.get("ranking", "")[:32]}
+    return {name: value for name, value in asked.items() if value}
 
 
 def _line(row: Standing, board: Standings) -> dict[str, object]:
@@ -115,17 +178,27 @@ def _interval(row: Standing, board: Standings) -> str:
     return f"{_figure(row.low, board)} to {_figure(row.high, board)}"
 
 
-def _seen(request: HttpRequest, column: str) -> tuple[Standings, tuple[Step, ...]]:
+def _seen(request: HttpRequest, column: str, ranking: Ranking) -> tuple[Standings, tuple[Step, ...]]:
     """What is shown, at most `BEHIND_S` old."""
     metric = _metric(request)
     try:
         if not BEHIND_S:
-            return standings_and_history(column, metric)
-        return _seen_in(column, metric, int(time.monotonic() / BEHIND_S))
+            return standings_and_history(column, metric, ranking)
+        return _seen_in(column, metric, ranking, int(time.monotonic() / BEHIND_S))
     except NotFound as error:
         raise Http404(str(error)) from None
 
 
 @lru_cache(maxsize=64)
-def _seen_in(column: str, metric: str | None, turn: int) -> tuple[Standings, tuple[Step, ...]]:  # noqa: ARG001
-    return standings_and_history(column, metric)
+def _seen_in(
+    column: str,
+    metric: str | None,
+    ranking: Ranking,
+    turn: int,  # noqa: ARG001
+) -> tuple[Standings, tuple[Step, ...]]:
+    return standings_and_history(column, metric, ranking)
+
+
+@lru_cache(maxsize=1)
+def _rankings_in(turn: int) -> Rankings:  # noqa: ARG001
+    return rankings_now()

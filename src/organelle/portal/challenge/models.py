@@ -47,6 +47,12 @@ class Phase(models.Model):
         phase = cls.current(now)
         return phase.kind == cls.Kind.OPEN if phase else not cls.objects.exists()
 
+    @classmethod
+    def is_final(cls, now: datetime | None = None) -> bool:
+        """Whether the ranking stands, and may be read from private crops."""
+        phase = cls.current(now)
+        return phase is not None and phase.kind == cls.Kind.FINAL
+
 
 class AuditEntry(models.Model):
     """That somebody did something; written once. Only the names of people go when they do."""

@@ -137,23 +137,31 @@ class WorkerAdmin(Organisers):
 class QuestionAdmin(Organisers):
     """What was asked, the newest first: it is what is asked now."""
 
-    list_display = ("metric", "truth", "configuration", "rows", "since")
+    list_display = ("metric", "truth", "configuration", "rows", "private_crops", "since")
 
 
 @admin.register(Result)
 class ResultAdmin(Organisers):
     """What files are worth, with full precision; counts of single crops are not shown."""
 
-    list_display = ("sha256", "metric", "overall", "created")
+    list_display = ("sha256", "metric", "overall", "overall_final", "created")
     list_filter = ("metric",)
     search_fields = ("sha256",)
-    fields = ("sha256", "metric", "truth", "configuration", "scores", "created")
+    fields = (
+        "sha256", "metric", "truth", "configuration", "scores", "private_crops", "final", "created",
+    )  # fmt: skip
     actions = ("forget",)
 
     @admin.display(description="Overall")
     def overall(self, result: Result) -> float | None:
-        """The score over all classes."""
+        """The score over all classes, of the public crops."""
         value: float | None = result.scores.get("overall")
+        return value
+
+    @admin.display(description="Overall, private crops")
+    def overall_final(self, result: Result) -> float | None:
+        """The same of the private crops; None without any."""
+        value: float | None = result.final.get("overall")
         return value
 
     @admin.action(description="Forget these results, and score anew", permissions=["organise"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -76,6 +77,20 @@ def evaluation_of(submission: Submission, records: Any, exam: Exam) -> Evaluatio
     return Evaluation(rows, len(exam.catalog.rows()), made_with)
 
 
+def figures_of(evaluation: Evaluation, private: Collection[int]) -> dict[str, Any]:
+    """The fields `scores` and `final` of a result.
+
+    Args:
+        evaluation: all rows.
+        private: crops that count in `final` only; `scores` are those of a truth without them.
+    """
+    shown, final = (
+        replace(evaluation, rows=tuple(r for r in evaluation.rows if (r.crop_id in private) is hidden))
+        for hidden in (False, True)
+    )
+    return {"scores": scores_of(shown), "final": scores_of(final) if final.rows else {}}
+
+
 def scores_of(evaluation: Evaluation) -> dict[str, Any]:
     """The scores with full precision, as JSON values; databases may change the order of the classes.
 
@@ -113,12 +128,13 @@ def _keep(sha256: str, evaluation: Evaluation, exam: Exam) -> None:
     """Keep the result; one that is there and says something else is replaced, which the audit log tells."""
     from organelle.evaluate.kept import row_record
 
-    values = {
-        "scores": scores_of(evaluation),
-        "crops": {"rows": [row_record(row) for row in evaluation.rows]},
-    }
+    figures = figures_of(evaluation, exam.question.private)
+    figures["private_crops"] = exam.question.private_crops
+    crops = {"rows": [row_record(row) for row in evaluation.rows]}
+    values = figures | {"crops": crops}
     result, made = Result.objects.get_or_create(sha256=sha256, **exam.key, defaults=values)
-    if not made and result.scores != values["scores"]:
+    if not made and any(getattr(result, name) != value for name, value in figures.items()):
         note(None, "result.changed", f"file {sha256[:12]}", before=result.scores["overall"])
-        result.scores, result.crops = values["scores"], values["crops"]
+        for name, value in values.items():
+            setattr(result, name, value)
         result.save()

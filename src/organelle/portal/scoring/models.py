@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 
 from django.db import models
 from django.utils import timezone
@@ -125,10 +126,31 @@ class Worker(models.Model):
         return self.name
 
 
-class Question(models.Model):
+class KnowsPrivate(models.Model):
+    """Something that was made for certain private crops."""
+
+    private_crops = models.TextField(blank=True, default="")
+    """Their numbers, as `crops_as_text` writes them: which crops count only in the final ranking."""
+
+    class Meta:
+        abstract = True
+
+    @property
+    def private(self) -> frozenset[int]:
+        """The numbers."""
+        return frozenset(int(number) for number in self.private_crops.split(",") if number)
+
+
+def crops_as_text(crops: Iterable[int]) -> str:
+    """`21,22`: in order, each once; empty without any."""
+    return ",".join(map(str, sorted(set(crops))))
+
+
+class Question(KnowsPrivate):
     """What scoring asks: which metric, which truth, scored how. The one that began last is asked now.
 
     Workers announce it when they have read the truth; web processes, which may have no truth, learn it here.
+    Which crops are private is no part of its key: the rows are the same, and figures are made of them anew.
     """
 
     metric = models.CharField(max_length=32)
@@ -161,7 +183,7 @@ class Question(models.Model):
         return {"metric": self.metric, "truth": self.truth, "configuration": self.configuration}
 
 
-class Result(models.Model):
+class Result(KnowsPrivate):
     """What a file is worth under one metric, truth and configuration; teams with the same file share it."""
 
     sha256 = models.CharField(max_length=64)
@@ -169,7 +191,10 @@ class Result(models.Model):
     truth = models.CharField(max_length=64)
     configuration = models.CharField(max_length=64)
     scores = models.JSONField()
-    """Full precision: `{"overall": ..., "instance": ..., "semantic": ..., "classes": {name: {...}}}`."""
+    """Of the public crops, in full precision: `{"overall": ..., "instance": ..., "semantic": ...,
+    "classes": {name: {...}}}`."""
+    final = models.JSONField(default=dict, blank=True)
+    """The same of the private crops alone: shown in the final ranking, and nowhere before. Else empty."""
     crops = models.JSONField(default=dict)
     """Private: per-crop counts by class, from which intervals are drawn."""
     created = models.DateTimeField(default=timezone.now)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,8 @@ from django.db import transaction
 
 from organelle.errors import OrganelleError
 from organelle.portal.scoring.clock import database_time
-from organelle.portal.scoring.models import Question
+from organelle.portal.scoring.models import Question, crops_as_text
+from organelle.portal.scoring.private import figures_to_change, keep_figures, require_private
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog
@@ -104,24 +105,29 @@ class Questions:
         if self._read is None or self._read.stamp != stamp:
             if before and before != stamp:
                 raise NoQuestion("the truth is being changed; waiting until it stays as it is")
-            self._read = announce(truth, catalog, settings.PORTAL.metric, stamp)
+            private = settings.PORTAL.private_crops
+            self._read = announce(truth, catalog, settings.PORTAL.metric, stamp, private)
         elif not self._is_asked():
             raise NoQuestion(
                 f"another worker asks {Question.current()}, and this one {self._read.question}: they have "
-                "other truth, tables or versions of libraries; make them equal, then start this one again"
+                "other truth, tables, private crops or versions of libraries; make them equal, then start "
+                "this one again"
             )
 
     def _is_asked(self) -> bool:
         """Whether the question that was read here is the one that the database knows."""
         newest = Question.current()
-        return self._read is None or newest is None or newest.key == self._read.key
+        return self._read is None or newest is None or _asks(newest, self._read.question)
 
 
-def announce(truth: str, catalog: str, metric: str, stamp: str) -> Exam:
+def announce(truth: str, catalog: str, metric: str, stamp: str, private_crops: Collection[int] = ()) -> Exam:
     """Read and hash truth and tables, and tell the database that this is asked from now on.
+
+    Results that are there are parted anew where other crops are private by now; nothing is scored for that.
 
     Raises:
         NoQuestion: the truth changed meanwhile.
+        ScoringError: crops that cannot be private.
         OrganelleError: truth or tables that cannot be used.
     """
     from organelle.catalog import load_catalog
@@ -132,24 +138,34 @@ def announce(truth: str, catalog: str, metric: str, stamp: str) -> Exam:
     store, tables = open_truth(truth), load_catalog(catalog or None)
     plan = plan_evaluation(store, tables)
     require_scorable(plan, store, tables)
+    require_private(private_crops, plan, tables)
     digest = _hash_of(store.path, stamp)
     if stamp_of(store.path, catalog) != stamp:
         raise NoQuestion("the truth was changed while it was read; it is read again")
     versions = library_versions()
     scored = hashlib.sha256(f"{plan_hash(plan, tables)} {json.dumps(versions, sort_keys=True)}".encode())
     key = {"metric": metric, "truth": digest, "configuration": scored.hexdigest()}
-    return Exam(_announced(key, versions, len(plan)), plan, store, tables, stamp)
+    asked = Question(**key, versions=versions, rows=len(plan), private_crops=crops_as_text(private_crops))
+    return Exam(_announced(asked), plan, store, tables, stamp)
 
 
-def _announced(key: dict[str, str], versions: dict[str, str], rows: int) -> Question:
+def _announced(asked: Question) -> Question:
+    """The question as the database knows it; boards see it together with the figures that fit it."""
+    new_figures = figures_to_change(asked.private_crops)
     with transaction.atomic():
+        keep_figures(new_figures)
         newest = Question.current()
-        if newest is not None and newest.key == key:
+        if newest is not None and _asks(newest, asked):
             return newest
-        turn = newest.turn + 1 if newest else 1
-        known = {"versions": versions, "rows": rows, "turn": turn, "since": database_time()}
-        question, _ = Question.objects.update_or_create(**key, defaults=known)
+        known = {name: getattr(asked, name) for name in ("versions", "rows", "private_crops")}
+        known |= {"turn": newest.turn + 1 if newest else 1, "since": database_time()}
+        question, _ = Question.objects.update_or_create(**asked.key, defaults=known)
         return question
+
+
+def _asks(one: Question, other: Question) -> bool:
+    """Whether both ask the same, of the same private crops."""
+    return (one.key, one.private_crops) == (other.key, other.private_crops)
 
 
 def stamp_of(truth: Path | str, catalog: str) -> str:

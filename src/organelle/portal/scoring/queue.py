@@ -17,6 +17,7 @@ from organelle.portal.scoring.clock import database_time
 from organelle.portal.scoring.finish import SYSTEM, finish_if_done, settle
 from organelle.portal.scoring.leases import ACTIVE
 from organelle.portal.scoring.models import Job, JobEvent, Question, Result, Task
+from organelle.portal.scoring.private import make_figures_anew
 from organelle.portal.submissions.models import NotInThatState, Submission, move
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def derive_jobs(exam: Exam | None) -> None:
         _open_check(submission)
     if exam is None:
         return
+    make_figures_anew(exam.question.private_crops)
     jobs = Job.objects.filter(kind=Job.Kind.SCORE, **exam.key)
     for submission in _without_job(WAITING_FOR_A_SCORE, jobs):
         _open_score(submission, exam, NORMAL)

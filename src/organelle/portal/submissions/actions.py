@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from organelle.portal.accounts.models import User
-from organelle.portal.challenge.models import note
+from organelle.portal.challenge.models import Phase, note
 from organelle.portal.submissions.fields import EDITABLE, read_fields
 from organelle.portal.submissions.models import NotInThatState, Submission
 from organelle.portal.submissions.refusal import Refused
@@ -36,10 +36,12 @@ def edit(submission: Submission, user: User, given: Mapping[str, Any]) -> Submis
     """Change description, link and consents; other fields stay as they are.
 
     Raises:
-        Refused: values that cannot be; see `read_fields`.
+        Refused: values that cannot be, see `read_fields`; what stands on the board, when the ranking is final.
     """
     values = {key: value for key, value in read_fields(given).items() if key in EDITABLE}
     changed = {key: value for key, value in values.items() if getattr(submission, key) != value}
+    if "publish" in changed:
+        _require_open_ranking(user)
     for key, value in changed.items():
         setattr(submission, key, value)
     if changed:
@@ -71,10 +73,12 @@ def choose(submission: Submission, user: User, *, chosen: bool = True) -> Submis
     """Let this submission count on the board, or, with `chosen` false, the team's best again.
 
     Raises:
-        Refused: somebody who does not lead the team, no score yet, no consent to publish.
+        Refused: somebody who does not lead the team, no score yet, no consent to publish, a ranking that is
+            final.
     """
     if not may_choose(user, submission):
         raise Refused(f"who leads the team {submission.team} chooses; ask them to", "state")
+    _require_open_ranking(user)
     if chosen and submission.state != Submission.State.SCORED:
         state = submission.get_state_display()
         raise Refused(f"only what is scored can be chosen; this submission is {state}", "state")
@@ -86,3 +90,9 @@ def choose(submission: Submission, user: User, *, chosen: bool = True) -> Submis
         note(user, "submission.chosen", f"submission {submission.pk}", chosen=chosen)
     submission.chosen = chosen
     return submission
+
+
+def _require_open_ranking(user: User) -> None:
+    """Once the final ranking can be read, nobody picks a submission by it; organisers mend what went wrong."""
+    if Phase.is_final() and not user.is_organiser:
+        raise Refused("the ranking is final; ask the organisers if it must change", "phase")
