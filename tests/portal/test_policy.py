@@ -37,8 +37,8 @@ TOKENS = ("read", "submit", "account", "organise")
 PEOPLE = ("loner", "other", "member", "lead", "organiser", "banned")
 ROLES = ("anonymous", *PEOPLE, *TOKENS)
 """`loner` has no team, `other` leads one of its own, `banned` one that may not hand in; `member` and `lead`
-are of the team that all is about. Tokens are the member's, each with the scope of its name; that with the scope
-`organise` is the organiser's."""
+are of the team that all is about. Tokens are the member's, each with the scope of its name; `organise` is a
+token of the organiser."""
 
 Codes = tuple[int, ...]
 
@@ -383,4 +383,4 @@ def test_the_pages_of_organisers_are_for_organisers(world):
         assert code_of(clients["organiser"], "GET", path) < 500, route
 
 
-APPS = "(?P<app_label>challenge|accounts|scoring|news)/$"
+APPS = "(?P<app_label>challenge|accounts|submissions|scoring|news)/$"

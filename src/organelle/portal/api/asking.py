@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from django.db.models import QuerySet
@@ -28,14 +28,14 @@ def _shown(text: str) -> str:
 def _near(moment: datetime) -> datetime:
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"a moment lies between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return moment
+    return moment.astimezone(UTC)
 
 
 Words = Annotated[str, StringConstraints(max_length=300), AfterValidator(_shown)]
 """A short text that people can read."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_near)]
-"""A time with its zone: `2026-03-01T12:00:00Z`."""
+"""A time with its zone, `2026-03-01T12:00:00Z`; kept in UTC."""
 
 
 class Asked(Schema):

@@ -46,7 +46,7 @@ class JobRecord(Schema):
     """Something that a worker does for a submission; `rows` and `rows_done` are 0 for a check."""
 
     id: int
-    submission: UUID = Field(alias="submission_id")
+    submission_id: UUID
     kind: str
     state: str
     metric: str

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Router, Schema
 
 from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Listing, answers, listing, plain
 from organelle.portal.api.scopes import ORGANISER
@@ -50,7 +50,7 @@ class LogEntry(Schema):
 
     id: int
     time: datetime
-    actor: str = Field(alias="actor_name")
+    actor_name: str
     actor_id: int | None
     action: str
     about: str
