@@ -9,7 +9,8 @@ from organelle.catalog import em_path, label_path, labels_folder, load_catalog
 from organelle.classes import class_named
 from organelle.errors import OutputExists, SettingsError
 from organelle.files import sha256
-from organelle.phantom import Phantom, PhantomSettings, write_phantom
+from organelle.geometry import Box
+from organelle.phantom import CropPlan, Phantom, PhantomSettings, write_phantom
 from organelle.volumes import open_multiscale, open_volume, read_encoding
 
 
@@ -100,3 +101,13 @@ def test_nothing_is_overwritten_unasked_and_nothing_is_left_after_an_error(tmp_p
         write_phantom(tmp_path / "other", PhantomSettings(shape=(8, 8, 8)))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["phantom"]
     assert (place / "mine.txt").read_text() == "keep"
+
+
+def test_crops_may_be_asked_for_where_one_wants_them(tmp_path: Path) -> None:
+    plans = [CropPlan(n, Box((0, 0, 24 * n), (32, 32, 16)), ("er", "mito"), is_test=n > 0) for n in range(3)]
+    settings = PhantomSettings.tiny(shape=(32, 32, 64), label_levels=1)
+    catalog = load_catalog(write_phantom(tmp_path / "own", settings, plans=plans))
+    assert list(catalog.train_crops) == [0]
+    assert list(catalog.test_crops) == [1, 2]
+    assert {place.name for place in (tmp_path / "own" / "truth.zarr").glob("crop*")} == {"crop1", "crop2"}
+    assert catalog.crop(2).grid.shape == (32, 32, 16)

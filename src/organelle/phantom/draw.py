@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,19 +42,26 @@ class Phantom:
         return self.specimen.cut(self.specimen.grid.box_of(self.em_grid.extent_of(plan.box)))
 
 
-def draw_phantom(settings: PhantomSettings | None = None, *, seed: int = 0) -> Phantom:
-    """Draw tissue and EM; the same settings and seed give the same voxels.
+def draw_phantom(
+    settings: PhantomSettings | None = None, *, seed: int = 0, plans: Sequence[CropPlan] | None = None
+) -> Phantom:
+    """Draw tissue and EM; the same settings, seed and plans give the same voxels.
 
     Tissue, organelles and microscope draw from generators of their own, so that changing the noise does
     not move a vesicle. The default takes about half a minute on one core, `PhantomSettings.tiny()` about two
     seconds.
+
+    Args:
+        settings: Sizes and numbers.
+        seed: Of all that is drawn by chance.
+        plans: The crops, as boxes on the lattice of the coarsest label level; default: those of `plan_crops`.
 
     Raises:
         SettingsError: the volume is too small for its crops.
     """
     settings = settings or PhantomSettings()
     require_module("scipy", "score")
-    plans = plan_crops(settings)
+    plans = plan_crops(settings) if plans is None else tuple(plans)
     em_grid = Grid(settings.voxel_size_nm, (0.0, 0.0, 0.0), settings.shape)
     fineness = settings.label_fineness
     z, y, x = (v / fineness for v in settings.voxel_size_nm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,18 @@ from organelle.volumes import write_labels, write_multiscale, write_volume
 
 
 def write_phantom(
-    folder: Path | str, settings: PhantomSettings | None = None, seed: int = 0, *, overwrite: bool = False
+    folder: Path | str,
+    settings: PhantomSettings | None = None,
+    seed: int = 0,
+    *,
+    plans: Sequence[CropPlan] | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Draw a phantom and write it as a challenge of its own; the folder appears whole.
 
     It holds `datasets.csv`, `train_crops.csv`, `test_crops.csv`, `bucket/` (EM and training labels) and
-    `truth.zarr` (the test crop, with a `{class}_mask` that is 0 where the truth is unknown). The same
-    settings and seed give the same bytes.
+    `truth.zarr` (the test crops, with a `{class}_mask` that is 0 where the truth is unknown). The same
+    settings, seed and plans give the same bytes. `draw_phantom` says what `plans` are.
 
     Raises:
         OutputExists: `folder` is there and `overwrite` is false.
@@ -30,7 +36,7 @@ def write_phantom(
     """
     settings = settings or PhantomSettings()
     refuse_existing(folder, overwrite=overwrite)
-    phantom = draw_phantom(settings, seed=seed)
+    phantom = draw_phantom(settings, seed=seed, plans=plans)
     with whole(folder, overwrite=overwrite) as part:
         catalog = _catalog(phantom, settings, seed)
         write_tables(catalog, part)

@@ -33,7 +33,7 @@ def _both_sides(statistic: Statistic, theme: str) -> Any:
         alt.Chart(_data(values))
         .mark_bar()
         .encode(
-            x=alt.X("crops:Q", title="crops"),
+            x=alt.X("crops:Q", title="crops", axis=alt.Axis(format="d", tickMinStep=1)),
             y=_rows(statistic),
             color=_colour("kind", SIDES, theme),
             order=alt.Order("place:Q"),
@@ -69,13 +69,14 @@ def _grid(statistic: Statistic, theme: str) -> Any:
         if row[name]
     ]
     shades = alt.Scale(range=list(SHADES[theme]), type="sqrt")
+    legend = alt.Legend(format="d", values=_whole_steps(max((row["crops"] for row in values), default=0)))
     return (
         alt.Chart(_data(values))
         .mark_rect()
         .encode(
             x=alt.X("dataset:N", sort=datasets, title=None, axis=alt.Axis(labelAngle=-90, orient="top")),
             y=_rows(statistic),
-            color=alt.Color("crops:Q", scale=shades, title="training crops"),
+            color=alt.Color("crops:Q", scale=shades, title="training crops", legend=legend),
         )
         .properties(width=alt.Step(24), height=alt.Step(STEP))
     )
@@ -148,6 +149,11 @@ def _data(values: Sequence[Row]) -> Any:
 def _rows(statistic: Statistic) -> Any:
     name = statistic.keys[0]
     return altair().Y(f"{name}:N", sort=_distinct(statistic, name), title=None)
+
+
+def _whole_steps(most: int) -> list[int]:
+    """Up to five numbers from 1 to `most`, for a legend that counts."""
+    return sorted({1 + (most - 1) * n // 4 for n in range(5)}) if most else []
 
 
 def _distinct(statistic: Statistic, key: str) -> list[object]:

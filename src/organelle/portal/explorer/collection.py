@@ -19,6 +19,7 @@ from organelle.catalog import (
     public_em_url,
 )
 from organelle.catalog.listing import Row, crop_row, extent_um
+from organelle.portal.explorer.thumbnails import thumbnail_of
 from organelle.scenes import boxes_layer, grey_layer, state_link, view
 from organelle.visualize import public_links
 
@@ -72,6 +73,11 @@ class DatasetFacts:
         if self.doi is None:
             return None
         return "dataset" if self.dataset.em_doi else "collection"
+
+    @property
+    def picture(self) -> Crop | None:
+        """The first crop of which there is a picture."""
+        return next(filter(thumbnail_of, (*self.entry.train_crops, *self.entry.test_crops)), None)
 
     @property
     def voxel_size(self) -> str | None:

@@ -81,6 +81,7 @@ def crop(request: HttpRequest, number: int) -> HttpResponse:
     page = _crop_line(found) | {
         "is_public": collection.is_public(found.dataset),
         "about": collection.the_catalog().dataset(found.dataset),
+        "facts": collection.facts_of(found.dataset),
         "row": collection.crop_facts(found),
         "classes": [describe_class(name, ()) for name in found.classes],
         "fetch": collection.fetch_line(str(found.id), found.dataset),
