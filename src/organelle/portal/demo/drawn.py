@@ -45,7 +45,7 @@ class Drawn:
     name: str
     seed: int
     settings: Mapping[str, Any]
-    facts: Mapping[str, str]
+    facts: Mapping[str, Any]
     train: Mapping[int, tuple[Corner, Corner]]
     test: Mapping[int, tuple[Corner, Corner]]
 
@@ -166,7 +166,7 @@ def _write_faulty(out: Path, catalog: Catalog) -> None:
         for crop in crops:
             archive.write_group(f"{crop.name}/")
             for name in crop.classes:
-                labels = np.zeros(crop.grid.shape, np.uint8)
+                labels: np.ndarray[Any, Any] = np.zeros(crop.grid.shape, np.uint8)
                 labels[2:-2, 2:-2, 2:-2] = 1
                 if (crop.id, name) == (22, "mito"):
                     labels = labels * np.float32(0.7)

@@ -69,7 +69,8 @@ def _grid(statistic: Statistic, theme: str) -> Any:
         if row[name]
     ]
     shades = alt.Scale(range=list(SHADES[theme]), type="sqrt")
-    legend = alt.Legend(format="d", values=_whole_steps(max((row["crops"] for row in values), default=0)))
+    counts = [n for row in statistic.rows for name in datasets if isinstance(n := row[name], int)]
+    legend = alt.Legend(format="d", values=_whole_steps(max(counts, default=0)))
     return (
         alt.Chart(_data(values))
         .mark_rect()
