@@ -11,7 +11,7 @@ from work_fill import Fill
 
 import organelle
 from organelle.blocks import Done, Ledger, Work, work_through
-from organelle.blocks.workers_dask import take_turn
+from organelle.blocks.workers_dask import Absence, take_turn
 from organelle.errors import FileMissing, SettingsError, WorkError
 
 
@@ -133,6 +133,17 @@ def test_a_scheduler_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pyte
     work = Fill.drawn(tmp_path)
     with pytest.raises(SettingsError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"):
         work_through(work, ledger_of(work, tmp_path), scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_cluster_without_workers_is_told_once_nobody_replaces_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    absence = Absence()
+    absence.look(0)
+    absence.look(0)  # a nanny has just begun to start another one
+    monkeypatch.setattr("organelle.blocks.workers_dask.REPLACED_SECONDS", -1.0)
+    absence.look(2)
+    absence.look(0)
+    with pytest.warns(UserWarning, match="the blocks wait for one"):
+        absence.look(0)
 
 
 def test_a_worker_of_a_cluster_that_cannot_take_part_says_why(tmp_path: Path) -> None:

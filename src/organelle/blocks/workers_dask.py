@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import organelle
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 8
 LOOK_SECONDS = 0.5
 TURN_SECONDS = 20.0
+REPLACED_SECONDS = 15.0
+"""A cluster replaces a worker that died within so long."""
 
 
 def work_on_cluster(
@@ -45,9 +48,10 @@ def work_on_cluster(
     with ending_on_signals(), connected(scheduler) as client:
         settled = Settled(ledger)
         turns: dict[str, Future[None]] = {}
+        absence = Absence()
         try:
             while settled.now.left:
-                _give_turns(client, turns, work, ledger, block_seconds)
+                absence.look(_give_turns(client, turns, work, ledger, block_seconds))
                 time.sleep(LOOK_SECONDS)
                 yield from settled.news()
         finally:
@@ -106,14 +110,9 @@ def _give_turns(
     work: Work,
     ledger: Ledger,
     block_seconds: float | None,
-) -> None:
-    """See how the last turns ended, and give each worker that has none a turn."""
+) -> int:
+    """See how the last turns ended, and give each worker that has none a turn; how many workers there are."""
     there = _workers(client)
-    if not there:
-        warnings.warn(
-            "the cluster has no worker, and the blocks wait for one; it is started by: dask worker tcp://...",
-            stacklevel=2,
-        )
     for address, turn in list(turns.items()):
         if address not in there or turn.done():  # type: ignore[no-untyped-call]
             del turns[address]
@@ -129,6 +128,28 @@ def _give_turns(
             pure=False,
             retries=0,
         )
+    return len(there)
+
+
+@dataclass
+class Absence:
+    """Warns when nobody was there for longer than `REPLACED_SECONDS`."""
+
+    since: float | None = None
+
+    def look(self, workers: int) -> None:
+        """Note how many workers are there now."""
+        now = time.monotonic()
+        if workers:
+            self.since = None
+        elif self.since is None:
+            self.since = now
+        elif now - self.since > REPLACED_SECONDS:
+            warnings.warn(
+                "the cluster has no worker, and the blocks wait for one; it is started by: "
+                "dask worker tcp://...",
+                stacklevel=2,
+            )
 
 
 def _look_at(turn: Future[None], address: str) -> None:
