@@ -33,11 +33,20 @@ CHROMIUM = (
     "--no-first-run",
 )
 PAGES = (
-    "/", "/rules/", "/faq/", "/timeline/", "/datasets/", "/datasets/demo-cell/", "/crops/", "/crops/21/",
-    "/classes/", "/classes/mito/", "/statistics/", "/search/?q=mito", "/leaderboard/", "/leaderboard/mito/",
-    "/news/", "/news/subscribe/", "/sign-in/", "/api/docs",
+    "/", "/rules/", "/faq/", "/timeline/", "/datasets/", "/datasets/demo-cell/", "/datasets/demo-tissue/",
+    "/crops/", "/crops/?class=mito&split=test", "/crops/?finest=500", "/crops/11/", "/crops/21/", "/classes/",
+    "/classes/mito/", "/classes/er/", "/statistics/", "/search/", "/search/?q=mito", "/search/?q=zebra",
+    "/leaderboard/", "/leaderboard/instance/", "/leaderboard/mito/", "/news/", "/news/open/",
+    "/news/subscribe/", "/sign-in/", "/sign-in/?next=/submit/", "/api/docs",
 )  # fmt: skip
-OWN_PAGES = ("/account/", "/account/tokens/", "/team/", "/submit/", "/submissions/")
+OWN_PAGES = (
+    "/", "/rules/", "/account/", "/account/tokens/", "/account/delete/", "/team/", "/submit/",
+    "/submissions/",
+)  # fmt: skip
+NO_PAGES = {"/nothing/": 404, "/crops/99/": 404, "/crops/?finest=fine": 400}
+"""Addresses that answer with a reason."""
+BOARD = ("Vesicle Vanguard", "3D U-Net", "Peroxisome Pals", "Anonymous")
+"""Who stands on the board once all of the demo is scored."""
 MOST_BYTES = 300_000
 
 
@@ -86,8 +95,8 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     began = time.monotonic()
     running = Portal(tmp_path_factory.mktemp("tour"))
     try:
-        running.wait_for("/leaderboard/", "Vesicle Vanguard")
-        running.wait_for("/leaderboard/", "3D U-Net")
+        for name in BOARD:
+            running.wait_for("/leaderboard/", name)
         print(f"\nfrom an empty folder to a scored board: {time.monotonic() - began:.0f} s")
         yield running
         running.stop()
@@ -159,7 +168,22 @@ def test_pages_keep_nobody_out_and_weigh_little(portal, browser, scheme):
         assert faults(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is too wide"
     assert told == []
+    for path, status in NO_PAGES.items():
+        assert page.goto(portal.url + path).status == status
+        assert faults(page) == []
     context.close()
+
+
+def test_the_board_says_what_the_crops_leave_open(portal, page):
+    page.goto(f"{portal.url}/leaderboard/")
+    lines = page.locator("tbody tr")
+    assert lines.count() == 6
+    assert page.get_by_text(re.compile(r"0\.\d{3} to 0\.\d{3}")).count() == 6
+    assert page.locator("tbody .alike").count() >= 1
+    assert lines.filter(has_text="shared").count() == 2
+    assert lines.filter(has_text="baseline").count() == 1
+    days = {line["day"] for line in page.request.get(f"{portal.url}/leaderboard/overall/history.json").json()}
+    assert len(days) >= 5
 
 
 def test_pages_fit_a_phone_and_need_no_script(portal, browser):
@@ -171,10 +195,34 @@ def test_pages_fit_a_phone_and_need_no_script(portal, browser):
     context.close()
     context = browser.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
-    for path in PAGES:
+    sign_in(portal, page, "ada@demo.example")
+    own = (*OWN_PAGES, *links(page, portal, "/submissions/", r"/submissions/[0-9a-f-]{36}/"))
+    for path in (*PAGES, *NO_PAGES, *own):
         page.goto(portal.url + path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is too wide"
     context.close()
+
+
+def links(page, portal: Portal, path: str, pattern: str) -> list[str]:
+    """Addresses of this form that a page leads to."""
+    page.goto(portal.url + path)
+    found = page.eval_on_selector_all("main a", "all => all.map(a => a.getAttribute('href'))")
+    return [address for address in dict.fromkeys(found) if re.fullmatch(pattern, address)]
+
+
+@pytest.mark.parametrize(
+    ("email", "states"),
+    [("ada@demo.example", {"scored", "refused"}), ("dora@demo.example", {"held", "scored"})],
+)
+def test_a_team_sees_what_became_of_each_file(portal, page, email, states):
+    sign_in(portal, page, email)
+    own = links(page, portal, "/submissions/", r"/submissions/[0-9a-f-]{36}/")
+    seen = set()
+    for path in own:
+        page.goto(portal.url + path)
+        seen |= {state for state in states if page.locator(f".state.{state}").count()}
+        assert faults(page) == []
+    assert seen == states
 
 
 def test_somebody_takes_part(portal, page, tmp_path):
