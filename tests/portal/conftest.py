@@ -14,6 +14,7 @@ from django.core.cache import cache  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from organelle.portal.accounts.models import Membership, Team, User  # noqa: E402
+from organelle.portal.board import looking  # noqa: E402
 from organelle.portal.challenge.rules import rules_version  # noqa: E402
 from organelle.portal.explorer import answers  # noqa: E402
 from organelle.portal.folder import PortalFolder  # noqa: E402
@@ -27,8 +28,9 @@ def nothing_counted() -> None:
 
 @pytest.fixture(autouse=True)
 def pages_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No page comes from the web server's memory."""
+    """Nothing comes from the web server's memory."""
     monkeypatch.setattr(answers, "BEHIND_S", 0)
+    monkeypatch.setattr(looking, "BEHIND_S", 0)
 
 
 @pytest.fixture

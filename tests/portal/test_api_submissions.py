@@ -326,9 +326,9 @@ class TestOddInput:
 
     def test_a_token_has_a_pace(self, client, token, monkeypatch):
         monkeypatch.setattr("organelle.portal.api.callers.PER_MINUTE", 2)
-        statuses = [client.get("/api/me", headers=token).status_code for _ in range(5)]
+        statuses = [client.get("/api/limits", headers=token).status_code for _ in range(5)]
         assert statuses.count(429) >= 1
-        answer = client.get("/api/me", headers=token)
+        answer = client.get("/api/limits", headers=token)
         assert 0 < int(answer["Retry-After"]) <= 60
         assert json.loads(answer.content)["code"] == "pace"
 

@@ -14,7 +14,7 @@ from board_results import INSTANCE, METRIC, SEMANTIC, keep_result, rows_of, scor
 from organelle.evaluate.kept import row_record
 from organelle.metrics import pool
 from organelle.portal.accounts.models import Team
-from organelle.portal.board import views
+from organelle.portal.board import looking
 from organelle.portal.board.intervals import draw_columns
 from organelle.portal.board.models import Ranking
 from organelle.portal.board.standings import history, score_of, standings
@@ -32,12 +32,6 @@ ADDRESSES = (
     "/leaderboard.csv?ranking=final", "/leaderboard.json?ranking=final", "/api/leaderboard?ranking=final",
     f"/leaderboard/?ranking=final&metric={METRIC}",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    """Every page looks into the database."""
-    monkeypatch.setattr(views, "BEHIND_S", 0)
 
 
 @pytest.fixture
@@ -164,9 +158,8 @@ def test_organisers_look_before_and_it_is_kept_nowhere(client, board, organiser,
 
 
 def test_one_look_for_many_readers_mixes_nothing(client, board, organiser, monkeypatch):
-    monkeypatch.setattr(views, "BEHIND_S", 3600.0)
-    views._seen_in.cache_clear()
-    views._rankings_in.cache_clear()
+    monkeypatch.setattr(looking, "BEHIND_S", 3600.0)
+    looking.forget()
     client.force_login(organiser)
     final = client.get("/leaderboard.json?ranking=final").json()
     client.logout()
@@ -174,8 +167,7 @@ def test_one_look_for_many_readers_mixes_nothing(client, board, organiser, monke
     assert (final["ranking"], public["ranking"]) == ("final", "public")
     assert [row["team"] for row in public["rows"]] == ["A", "B", "C"]
     assert client.get("/leaderboard.json?ranking=final").status_code == 404
-    views._seen_in.cache_clear()
-    views._rankings_in.cache_clear()
+    looking.forget()
 
 
 def test_the_private_crops_choose_for_nobody(question):

@@ -10,7 +10,7 @@ import pytest
 from board_results import INSTANCE, METRIC, SEMANTIC, keep_result, rows_of, scored_submission
 
 from organelle.portal.accounts.models import Team
-from organelle.portal.board import views
+from organelle.portal.board import looking
 from organelle.portal.board.models import Resample
 from organelle.portal.board.records import ROW_KEYS
 from organelle.portal.scoring.models import Question, Result
@@ -24,12 +24,6 @@ ADDRESSES = [
     "/leaderboard/overall/history.json", "/leaderboard/overall/history-light.svg",
     f"/leaderboard/{INSTANCE}/history-dark.svg",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    """Every page looks into the database."""
-    monkeypatch.setattr(views, "BEHIND_S", 0)
 
 
 @pytest.fixture
@@ -128,12 +122,12 @@ def test_a_reader_may_keep_the_board_for_a_while(client, board):
 
 
 def test_many_readers_are_answered_from_one_look(client, board, monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr(views, "BEHIND_S", 3600.0)
-    views._seen_in.cache_clear()
+    monkeypatch.setattr(looking, "BEHIND_S", 3600.0)
+    looking.forget()
     client.get("/leaderboard/")
     with django_assert_max_num_queries(0):
         assert "Team 0" in client.get("/leaderboard/").content.decode()
-    views._seen_in.cache_clear()
+    looking.forget()
 
 
 def test_a_board_of_any_length_takes_a_few_queries(client, django_assert_max_num_queries):

@@ -22,7 +22,6 @@ from organelle.catalog import load_catalog
 from organelle.evaluate import simulate
 from organelle.files import sha256
 from organelle.portal.accounts.models import ApiToken, Membership, Team, User
-from organelle.portal.board import views as board
 from organelle.portal.news.models import OutgoingMail
 from organelle.portal.scoring import queue
 from organelle.portal.scoring.check import check
@@ -46,10 +45,9 @@ def challenge(tiny_challenge: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def exam(db, challenge: Path, settings, portal_folder, monkeypatch) -> Exam:
+def exam(db, challenge: Path, settings, portal_folder) -> Exam:
     known = {"catalog": str(challenge), "scoring_processes": 1, "metrics_token": "of a monitor"}
     settings.PORTAL = settings.PORTAL.model_copy(update=known)
-    monkeypatch.setattr(board, "BEHIND_S", 0)
     truth = str(challenge / "hidden-truth.zarr")
     return announce(truth, str(challenge), "2026-06", stamp_of(truth, str(challenge)))
 

@@ -15,7 +15,8 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
 from organelle.errors import printable
-from organelle.portal.submissions.models import Submission
+from organelle.portal.api.asking import Trouble
+from organelle.portal.submissions.models import Submission, Transition
 from organelle.portal.submissions.outlook import problems_of, progress_of, score_of
 from organelle.portal.submissions.refusal import Refused
 from organelle.portal.submissions.store import NoRoom
@@ -64,17 +65,24 @@ def full_record(submission: Submission) -> dict[str, Any]:
     return submission_record(submission) | {
         "progress": progress_of(submission),
         "problems": problems_of(submission),
-        "history": [
-            {
-                "time": step.time.isoformat(),
-                "from": step.source,
-                "to": step.target,
-                "actor": step.actor,
-                "reason": step.reason,
-            }
-            for step in submission.transitions.all()
-        ],
+        "history": [_step_record(step) for step in submission.transitions.all()],
     }
+
+
+def _step_record(step: Transition) -> dict[str, str]:
+    """Times are cut to the minute: how long the scoring of a file takes tells something of the truth."""
+    return {
+        "time": step.time.replace(second=0, microsecond=0).isoformat(),
+        "from": step.source,
+        "to": step.target,
+        "actor": step.actor,
+        "reason": step.reason,
+    }
+
+
+def public_answers(good: Any, *codes: int, status: int = 200) -> dict[int, Any]:
+    """The answers of an operation that is open to everybody: what it says, and its errors."""
+    return {status: good} | dict.fromkeys(sorted({429, 503, *codes}), Trouble)
 
 
 class OtherVersion(HttpError):
@@ -86,7 +94,7 @@ def handle_errors(api: NinjaAPI) -> None:
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(NoRoom, _no_room)
     api.add_exception_handler(AuthenticationError, _unknown_caller)
-    api.add_exception_handler(Throttled, _too_fast)
+    api.add_exception_handler(Throttled, too_fast)
     api.add_exception_handler(ValidationError, _not_understood)
     api.add_exception_handler(OtherVersion, _other_version)
     api.add_exception_handler(HttpError, _with_words)
@@ -131,7 +139,8 @@ def _unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpRes
     return say(request, {"detail": words}, 401, WWW_Authenticate="Bearer")
 
 
-def _too_fast(request: HttpRequest, error: Throttled) -> HttpResponse:
+def too_fast(request: HttpRequest, error: Throttled) -> HttpResponse:
+    """429, with the seconds after which it is surely possible again."""
     wait = error.wait or 60
     words = {"detail": f"too many requests; go on in {wait} s", "code": "pace"}
     return say(request, words, 429, Retry_After=str(wait))

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 
 import organelle
-from organelle.portal.api import about, people, public, submissions, tables, teams, uploads
+from organelle.portal.api import about, boards, news, people, submissions, tables, teams, uploads
 from organelle.portal.api.answers import handle_errors
 from organelle.portal.api.organise import people as organise_people
 from organelle.portal.api.organise import phases, posts, watching
 from organelle.portal.api.organise import submissions as organise_submissions
+from organelle.portal.api.pace import AnonymousPace, paced
 from organelle.portal.api.refusals import handle_refusals
+from organelle.portal.explorer.answers import json_answer
 
+GOOD_FOR_S = 300
 METHODS = ("get", "post", "head", "patch", "put", "delete", "options")
 DESCRIPTION = (
     "Everything that the pages do, for programs. Programs send a token that its owner made at "
     "/account/tokens/ as `Authorization: Bearer TOKEN`. Errors are JSON with `detail`, and `problems` where "
-    "there are several. Times are UTC."
+    "there are several. Times are UTC. HEAD is answered wherever GET is. Whoever asks too often gets 429 "
+    "with Retry-After."
 )
 
 api = NinjaAPI(
@@ -28,7 +34,9 @@ api = NinjaAPI(
     version=organelle.__version__,
     description=DESCRIPTION,
     docs_url=None,
+    openapi_url=None,
     urls_namespace="api",
+    throttle=AnonymousPace(),
 )
 handle_errors(api)
 handle_refusals(api)
@@ -36,18 +44,32 @@ api.add_router("", about.router)
 api.add_router("", people.router)
 api.add_router("/team", teams.router)
 api.add_router("", tables.router)
-api.add_router("", public.router)
+api.add_router("", boards.router)
+api.add_router("", news.router)
 api.add_router("/submissions", submissions.router)
 api.add_router("/uploads", uploads.router)
 for room in (organise_submissions, watching, organise_people, phases, posts):
     api.add_router("/organise", room.router)
 
 
+@require_safe
+@paced
 def docs(request: HttpRequest) -> HttpResponse:
     """All operations as a plain page."""
-    schema = api.get_openapi_schema()
-    context = {"operations": _by_tag(schema), "description": DESCRIPTION, "version": api.version}
+    context = {"operations": _by_tag(_schema()), "description": DESCRIPTION, "version": api.version}
     return render(request, "api/docs.html", context)
+
+
+@require_safe
+@paced
+def openapi(request: HttpRequest) -> HttpResponse:
+    """All operations as OpenAPI."""
+    return json_answer(request, _schema(), seconds=GOOD_FOR_S)
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return dict(api.get_openapi_schema())
 
 
 def _by_tag(schema: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

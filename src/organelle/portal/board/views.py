@@ -5,9 +5,7 @@ Everybody may see them, but for the final ranking, which organisers alone may lo
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,18 +18,14 @@ from organelle.errors import NotFound
 from organelle.portal.board.charts import history_chart, told_of
 from organelle.portal.board.figures import MEANS, columns
 from organelle.portal.board.intervals import FEWEST_CROPS
+from organelle.portal.board.looking import Seen, rankings_seen, seen
 from organelle.portal.board.models import Ranking
-from organelle.portal.board.rankings import Rankings, rankings_now
-from organelle.portal.board.records import ROW_KEYS, Standing, Standings, Step
-from organelle.portal.board.standings import standings_and_history
+from organelle.portal.board.records import ROW_KEYS, Standing, Standings
 from organelle.portal.explorer.answers import csv_answer, file_answer, json_answer, kept
 from organelle.portal.explorer.drawing import THEMES
 from organelle.portal.explorer.drawing import render as render_chart
 
 GOOD_FOR_S = 30
-
-BEHIND_S = 5.0
-"""Many readers at a time are answered from one look into the database."""
 
 
 @require_safe
@@ -123,8 +117,7 @@ class Sight:
 
 
 def _sight(request: HttpRequest) -> Sight:
-    """What may be seen, as it was at most `BEHIND_S` ago."""
-    there = _rankings_in(int(time.monotonic() / BEHIND_S)) if BEHIND_S else rankings_now()
+    there = rankings_seen()
     is_organiser = request.user.is_authenticated and request.user.is_organiser
     try:
         ranking = there.choose(request.GET.get("ranking", ""), is_organiser=is_organiser)
@@ -178,27 +171,8 @@ def _interval(row: Standing, board: Standings) -> str:
     return f"{_figure(row.low, board)} to {_figure(row.high, board)}"
 
 
-def _seen(request: HttpRequest, column: str, ranking: Ranking) -> tuple[Standings, tuple[Step, ...]]:
-    """What is shown, at most `BEHIND_S` old."""
-    metric = _metric(request)
+def _seen(request: HttpRequest, column: str, ranking: Ranking) -> Seen:
     try:
-        if not BEHIND_S:
-            return standings_and_history(column, metric, ranking)
-        return _seen_in(column, metric, ranking, int(time.monotonic() / BEHIND_S))
+        return seen(column, _metric(request), ranking)
     except NotFound as error:
         raise Http404(str(error)) from None
-
-
-@lru_cache(maxsize=64)
-def _seen_in(
-    column: str,
-    metric: str | None,
-    ranking: Ranking,
-    turn: int,  # noqa: ARG001
-) -> tuple[Standings, tuple[Step, ...]]:
-    return standings_and_history(column, metric, ranking)
-
-
-@lru_cache(maxsize=1)
-def _rankings_in(turn: int) -> Rankings:  # noqa: ARG001
-    return rankings_now()

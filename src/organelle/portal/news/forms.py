@@ -1,4 +1,4 @@
-"""What organisers write."""
+"""What organisers write, and what readers ask for."""
 
 from __future__ import annotations
 
@@ -28,3 +28,11 @@ class PostForm(forms.ModelForm):
         if slug in NOT_SLUGS:
             raise forms.ValidationError(f"/news/{slug}/ is another page; choose another name.")
         return slug
+
+
+class Subscription(forms.Form):
+    """One address that wants the news by mail."""
+
+    email = forms.EmailField(
+        label="Your mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )

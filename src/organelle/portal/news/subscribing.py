@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -17,6 +18,19 @@ from organelle.portal.news.posting import new_leave_key
 CONFIRM_WITHIN = timedelta(days=7)
 MAILS_A_DAY = 3
 """To one address that has not confirmed: the form must not become a way to fill somebody's mailbox."""
+
+ASKS_AN_HOUR = 10
+"""Of one client: more is no person who subscribes."""
+
+AN_HOUR_S = 3600
+
+
+def ask_as(client: str, email: str) -> bool:
+    """`ask`, for somebody at the address `client`; False, and nothing is done, if that one asks too often."""
+    if not may("news", client, most=ASKS_AN_HOUR, seconds=AN_HOUR_S):
+        return False
+    ask(email)
+    return True
 
 
 def ask(email: str) -> None:
@@ -48,9 +62,18 @@ def confirm(subscriber: Subscriber) -> None:
 
 def leave(word: str) -> bool:
     """Forget an address; False when it was forgotten already, or never known."""
-    return bool(Subscriber.objects.filter(leave_key=word).delete()[0])
+    return bool(_with_leave_key(word).delete()[0])
+
+
+def gets_news(word: str) -> bool:
+    """Whether somebody could leave with this word."""
+    return bool(_with_leave_key(word).exists())
 
 
 def forget_unconfirmed(now: datetime | None = None) -> None:
     """Drop addresses whose owners did not want the news."""
     Subscriber.objects.filter(confirmed=None, asked__lt=(now or timezone.now()) - CONFIRM_WITHIN).delete()
+
+
+def _with_leave_key(word: str) -> QuerySet:
+    return Subscriber.objects.filter(leave_key=word.replace("\x00", ""))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django import forms
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -13,9 +12,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import conditional_page, require_http_methods, require_safe
 
 from organelle.portal.challenge.markdown import to_html
-from organelle.portal.challenge.pace import client_of, may
+from organelle.portal.challenge.pace import client_of
 from organelle.portal.news import feeds, subscribing
-from organelle.portal.news.models import Post, Subscriber
+from organelle.portal.news.forms import Subscription
+from organelle.portal.news.models import Post
 from organelle.portal.news.posting import visible
 
 ON_A_PAGE = 20
@@ -24,16 +24,6 @@ FEEDS: dict[str, tuple[Callable[..., str], str]] = {
     "rss": (feeds.rss, "application/rss+xml; charset=utf-8"),
     "json": (feeds.json_feed, "application/feed+json; charset=utf-8"),
 }
-ASKS_AN_HOUR = 10
-"""Of one client: more is no person who subscribes."""
-
-
-class Subscription(forms.Form):
-    """One address."""
-
-    email = forms.EmailField(
-        label="Your mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
-    )
 
 
 @require_safe
@@ -73,10 +63,9 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     form = Subscription(request.POST)
     if not form.is_valid():
         return render(request, "news/subscribe.html", {"form": form}, status=400)
-    if not may("news", client_of(request), most=ASKS_AN_HOUR, seconds=3600):
+    if not subscribing.ask_as(client_of(request), form.cleaned_data["email"]):
         form.add_error(None, "That was asked often from your address; try again in an hour.")
         return render(request, "news/subscribe.html", {"form": form}, status=429)
-    subscribing.ask(form.cleaned_data["email"])
     return render(request, "news/asked.html", {"email": form.cleaned_data["email"]})
 
 
@@ -101,6 +90,4 @@ def leave(request: HttpRequest, word: str) -> HttpResponse:
     if request.method == "POST":
         subscribing.leave(word)
         return render(request, "news/leave.html", {"done": True})
-    return render(
-        request, "news/leave.html", {"done": not Subscriber.objects.filter(leave_key=word).exists()}
-    )
+    return render(request, "news/leave.html", {"done": not subscribing.gets_news(word)})
