@@ -17,7 +17,7 @@ CSC = Path(sys.executable).with_name("csc")
 PLAIN_UNET = {("vnc-larva", "pm"): 0.65, ("vnc-larva", "cyto"): 0.92, ("fib25-medulla", "pm"): 0.55}
 """IoU that a plain small UNet reached on these test crops in two minutes of training each."""
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.alone]
 
 
 def tour(work: Path, *options: str | Path) -> list[dict[str, Any]]:

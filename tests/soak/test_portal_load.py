@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "portal"))
 
 from running_portal import RunningPortal, _run, running_portal
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.alone]
 
 READERS, UPLOADERS = 50, 10
 SECONDS = float(os.environ.get("CSC_LOAD_S", "20"))

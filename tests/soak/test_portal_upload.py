@@ -25,7 +25,7 @@ from organelle.pack import Portal
 from organelle.pack.resumable import SENT_AT_ONCE, send_in_pieces
 from organelle.stores import Retry
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.alone]
 
 SIZE = 2_000_000_011
 CUTS, KILLS = 20, 5
