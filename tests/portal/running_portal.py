@@ -42,6 +42,20 @@ print(LoginLink.make("ada@lab.example")[1])
 """
 
 
+ORGANISER = """
+import sys
+from pathlib import Path
+from organelle.portal.start import prepare
+prepare(Path(sys.argv[1]))
+from organelle.portal.accounts.models import ApiToken, User
+user = User.objects.of("chief@lab.example")
+user.is_staff = user.is_superuser = True
+user.save()
+for n in range(99):
+    print(ApiToken.make(user, f"desk {n}", list(ApiToken.Scope.values))[1])
+"""
+
+
 @dataclass
 class RunningPortal:
     """A web server without workers; `token` lets Ada of the team Golgi hand in."""
@@ -89,6 +103,10 @@ class RunningPortal:
     def sign_in_link(self) -> str:
         """By which Ada signs in, once."""
         return f"{self.url}/sign-in/{_run(LINK, self.folder).strip()}/"
+
+    def organiser_tokens(self) -> list[str]:
+        """Tokens of an organiser with all scopes: so many that none of them is too fast."""
+        return _run(ORGANISER, self.folder).split()
 
     def rows(self, question: str) -> list[tuple[Any, ...]]:
         """What its database answers."""
