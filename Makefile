@@ -46,7 +46,8 @@ test: $(READY)  ## the quick tests (minutes)
 	@$(quiet_threads) $(BIN)/pytest -n auto --dist worksteal
 
 soak: $(READY)  ## the long tests: tours at full size, the wheel in an empty place, outside checks
-	@$(BIN)/pytest -m soak
+	@$(quiet_threads) $(BIN)/pytest -m "soak and not alone" -n 2 --dist loadfile --durations=40
+	@$(BIN)/pytest -m "soak and alone" --durations=10
 	@$(MAKE) --no-print-directory checks
 
 checks: $(READY)  ## the black-box checks that lie in ../shared/check

@@ -13,7 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from fetch import different, draw, measure
 from measuring.nginx import find_nginx, serve
 
-pytestmark = [pytest.mark.soak, pytest.mark.skipif(find_nginx() is None, reason="nginx is not installed")]
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.alone,
+    pytest.mark.skipif(find_nginx() is None, reason="nginx is not installed"),
+]
 
 
 def test_thousands_of_objects_from_nginx_arrive_equal_in_flat_memory(tmp_path: Path) -> None:
