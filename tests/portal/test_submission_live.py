@@ -1,4 +1,4 @@
-"""The page of a submission follows by itself: only what has changed is sent, and no times that tell too much."""
+"""The page of a submission follows by itself: only what has changed is sent, and times tell no seconds."""
 
 from __future__ import annotations
 

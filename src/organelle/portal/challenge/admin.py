@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from organelle.portal.challenge.effective import of_this_process
 from organelle.portal.challenge.models import AuditEntry, Phase, Rules
-from organelle.portal.challenge.site import ReadOnly
+from organelle.portal.challenge.site import ReadOnly, page, show
 
 
 @admin.register(Phase)
@@ -38,3 +39,9 @@ class AuditAdmin(ReadOnly):
     list_filter = ("action",)
     search_fields = ("actor_name", "action", "about")
     date_hierarchy = "time"
+
+
+@page("settings/", "Settings")
+def effective_settings(request: HttpRequest) -> HttpResponse:
+    """The configuration that holds, and where each value comes from."""
+    return show(request, "challenge/admin_settings.html", "Settings", {"rows": of_this_process()})

@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
 
 from organelle.portal.challenge.changes import note_added, note_changed, note_deleted
 
 NOT_SHOWN = frozenset({"account", "auth", "socialaccount"})
 """Rooms of other packages whose tables mean nothing here: nobody has a password, and groups are not used."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page for organisers that is about no table.
+
+    Attributes:
+        route: below `/admin/portal/`.
+        title: by which it is listed; empty: not at all.
+        view: makes it; only organisers get here.
+    """
+
+    route: str
+    title: str
+    view: Callable[..., HttpResponseBase]
+
+    @property
+    def name(self) -> str:
+        """Of its address, within `admin:`."""
+        return "portal-" + self.route.split("/")[0]
+
+
+PAGES: list[Page] = []
+"""Of all rooms, in the order in which they are listed."""
+
+
+def page(route: str, title: str = "") -> Callable[[Callable[..., HttpResponseBase]], Any]:
+    """Make a view a page of organisers, at `/admin/portal/` and `route`; rooms do so in their `admin`."""
+
+    def add(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        PAGES.append(Page(route, title, view))
+        return view
+
+    return add
+
+
+def show(request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> HttpResponse:
+    """A page that looks like the others of organisers."""
+    return TemplateResponse(request, template, admin.site.each_context(request) | {"title": title} | context)
 
 
 class Audited(admin.ModelAdmin):
@@ -60,6 +102,19 @@ class PortalAdmin(admin.AdminSite):
     index_title = "What there is to organise"
     empty_value_display = "—"
 
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Our own pages, before the one that answers for everything else."""
+        own = [
+            path(f"portal/{one.route}", self.admin_view(one.view), name=one.name if one.title else None)
+            for one in PAGES
+        ]
+        return [*own, *super().get_urls()]
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The tables of all rooms, and our own pages below them."""
+        found: list[Any] = super().get_app_list(request, app_label)
+        return found if app_label else [*found, _listed(PAGES)]
+
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Register, with the audit log underneath."""
         models: Any = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
@@ -81,6 +136,23 @@ class PortalAdmin(admin.AdminSite):
         raise Http404
 
     password_change_done = password_change
+
+
+def _listed(pages: Iterable[Page]) -> dict[str, Any]:
+    """Our own pages as Django lists the tables of an app."""
+    rows = [
+        {
+            "name": one.title,
+            "object_name": one.name,
+            "admin_url": reverse(f"admin:{one.name}"),
+            "add_url": None,
+            "view_only": True,
+        }
+        for one in pages
+        if one.title
+    ]
+    address = reverse("admin:index")
+    return {"name": "This portal", "app_label": "portal", "app_url": address, "models": rows}
 
 
 def _fields(message: Any) -> list[str]:

@@ -11,36 +11,23 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from organelle.portal.challenge.models import note
-from organelle.portal.challenge.site import ReadOnly
-from organelle.portal.scoring.desk import DEEDS, Deed, do
 from organelle.portal.scoring.metrics import concerns, living_workers
 from organelle.portal.scoring.models import Job, JobEvent, Question, Result, Task, Worker
-from organelle.portal.submissions.models import NotInThatState, Submission
+from organelle.portal.scoring.organisers import ActsOnSubmissions, Listed, Organisers, about
+from organelle.portal.scoring.submission_pages import SubmissionAdmin
+
+__all__ = ["SubmissionAdmin"]
 
 
-class Organisers(ReadOnly):
-    """Shown to organisers, changed by actions only."""
-
-    def has_organise_permission(self, request: HttpRequest) -> bool:
-        """Whether somebody may use the actions."""
-        return bool(request.user.is_organiser and self.has_view_permission(request))
-
-
-class Events(admin.TabularInline):
+class Events(Listed):
     """What happened to a job, when, by whom and why."""
 
     model = JobEvent
-    extra = 0
-    can_delete = False
     fields = readonly_fields = ("time", "actor", "what", "reason")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Never."""
-        return False
 
 
 @admin.register(Job)
-class JobAdmin(Organisers):
+class JobAdmin(ActsOnSubmissions):
     """The queue. Its actions are about the submissions of the chosen jobs."""
 
     list_display = (
@@ -60,7 +47,10 @@ class JobAdmin(Organisers):
     ordering = ("-created", "-id")
     inlines = (Events,)
     readonly_fields = ("page",)
-    actions = ("requeue", "release", "cancel", "rescore")
+
+    def submissions_of(self, queryset: QuerySet) -> QuerySet:
+        """Each once, however many of its jobs are chosen."""
+        return about(queryset)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """With counts of rows."""
@@ -87,38 +77,6 @@ class JobAdmin(Organisers):
         for concern in concerns():
             self.message_user(request, concern, messages.WARNING)
         return super().changelist_view(request, extra_context)
-
-    @admin.action(description="Begin the way of these submissions again", permissions=["organise"])
-    def requeue(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """From any state."""
-        self._each(request, queryset, DEEDS["requeue"])
-
-    @admin.action(description="Release these held submissions to be scored", permissions=["organise"])
-    def release(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """Only those that are held."""
-        self._each(request, queryset, DEEDS["release"])
-
-    @admin.action(description="Cancel these submissions", permissions=["organise"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """Those whose way is not over."""
-        self._each(request, queryset, DEEDS["cancel"])
-
-    @admin.action(description="Score these scored submissions again", permissions=["organise"])
-    def rescore(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """The old score stays until the new one is there."""
-        self._each(request, queryset, DEEDS["rescore"])
-
-    def _each(self, request: HttpRequest, jobs: QuerySet, deed: Deed) -> None:
-        """Do it to each submission of which it can be done, and say to how many it was done."""
-        done = left = 0
-        for submission in Submission.objects.filter(pk__in=jobs.values("submission")):
-            try:
-                do(deed, submission, request.user)
-                done += 1
-            except NotInThatState:
-                left += 1
-        stay = f" {left} stay as they are." if left else ""
-        self.message_user(request, f"{done} submissions: {deed.words}.{stay}")
 
 
 @admin.register(Worker)

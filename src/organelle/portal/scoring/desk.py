@@ -44,7 +44,7 @@ def do(deed: Deed, submission: Submission, actor: Any, reason: str = "") -> None
         deed: one of `DEEDS`.
         submission: any.
         actor: the organiser.
-        reason: for the audit log; of what is cancelled its team reads it, too.
+        reason: for the audit log; where the state changes its team reads it, too.
 
     Raises:
         NotInThatState: it cannot be done in the state that the submission is in; nothing was changed.

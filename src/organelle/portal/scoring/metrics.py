@@ -28,6 +28,9 @@ from organelle.portal.submissions.models import Submission, Upload
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 
+LITTLE_ROOM = 1 << 30
+"""Bytes; with less on its disk a portal will soon refuse uploads."""
+
 MISSED_BEATS = 3
 """A worker that was silent for so many leases is not counted any more."""
 
@@ -88,6 +91,8 @@ def concerns() -> list[str]:
         found.append(
             f"{failed} jobs have failed for reasons that are ours; begin them again when those are mended"
         )
+    if settings.FOLDER and (free := shutil.disk_usage(settings.FOLDER.root).free) < LITTLE_ROOM:
+        found.append(f"{free >> 20} MiB are free on the disk of the portal's folder; make room")
     return found
 
 

@@ -41,7 +41,8 @@ def derive_jobs(exam: Exam | None) -> None:
         _open_check(submission)
     if exam is None:
         return
-    make_figures_anew(exam.question.private_crops)
+    if (asked := Question.current()) is not None:  # not the exam's: another worker may have come later
+        make_figures_anew(asked.private_crops)
     jobs = Job.objects.filter(kind=Job.Kind.SCORE, **exam.key)
     for submission in _without_job(WAITING_FOR_A_SCORE, jobs):
         _open_score(submission, exam, NORMAL)
@@ -60,7 +61,7 @@ def requeue(submission: Submission, actor: Any, reason: str = "") -> None:
     Args:
         submission: any.
         actor: who wants it: an organiser, or None for the portal itself.
-        reason: for the audit log.
+        reason: for the audit log, and for its team where its state changes.
     """
     submission.refresh_from_db()
     begin_again(submission, actor, reason)
@@ -75,15 +76,15 @@ def begin_again(submission: Submission, actor: Any, reason: str = "") -> None:
     state = submission.state
     with transaction.atomic():
         if state == Submission.State.SCORED:
-            _score_again(submission)
+            _score_again(submission, reason)
         elif state in (Submission.State.CHECKING, *WAITING_FOR_A_SCORE):
             for job in submission.jobs.filter(state__in=ACTIVE):
-                reopen(job, str(actor or SYSTEM))
+                reopen(job, str(actor or SYSTEM), reason=reason)
         elif (submission.report or {}).get("ok"):
             counted = submission.attempt_at or database_time()
-            move(submission, Submission.State.QUEUED, str(actor or SYSTEM), attempt_at=counted)
+            move(submission, Submission.State.QUEUED, str(actor or SYSTEM), reason, attempt_at=counted)
         else:
-            move(submission, Submission.State.CHECKING, str(actor or SYSTEM))
+            move(submission, Submission.State.CHECKING, str(actor or SYSTEM), reason)
         note(actor, "submission.requeued", f"submission {submission.pk}", was=state, reason=reason)
 
 
@@ -115,7 +116,9 @@ def rescore_all(reason: str, actor: Any = None) -> int:
     return len(found)
 
 
-def reopen(job: Job, actor: str, *, anew: bool = False, priority: int | None = None) -> None:
+def reopen(
+    job: Job, actor: str, *, reason: str = "", anew: bool = False, priority: int | None = None
+) -> None:
     """Let a job begin again, without its faults; done rows are kept unless all is to be done `anew`."""
     with transaction.atomic():
         rows = job.tasks.all() if anew else job.tasks.exclude(state=Task.State.DONE, row__isnull=False)
@@ -127,10 +130,10 @@ def reopen(job: Job, actor: str, *, anew: bool = False, priority: int | None = N
             **fresh, not_before=database_time(), lease_owner="", lease_until=None
         )
         job.events.filter(what="lost").delete()
-        JobEvent.objects.create(job=job, actor=actor, what="requeued")
+        JobEvent.objects.create(job=job, actor=actor, what="requeued", reason=reason)
 
 
-def _score_again(submission: Submission) -> None:
+def _score_again(submission: Submission, reason: str) -> None:
     """Its job for what is asked now, or that of another team with the same file, begins anew.
 
     Where there is none, `derive_jobs` makes one by itself.
@@ -139,7 +142,7 @@ def _score_again(submission: Submission) -> None:
     if (question := Question.current()) is None:
         return
     if (job := jobs.filter(**question.key).first()) is not None:
-        reopen(job, SYSTEM, anew=True, priority=LATER)
+        reopen(job, SYSTEM, reason=reason, anew=True, priority=LATER)
 
 
 def _without_job(states: Any, jobs: QuerySet) -> Iterable[Submission]:

@@ -156,8 +156,8 @@ def one(request: HttpRequest, submission_id: UUID) -> HttpResponse:
 def live(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     """What has changed of that page since the mark `seen`, and nothing else: what one types there stays.
 
-    204 when nothing has. A browser whose sign-in is over gets 401, and not the page to sign in, which it would
-    show in this place.
+    204 when nothing has. A browser whose sign-in is over gets 401, and not the page to sign in, which it
+    would show in this place.
     """
     if request.htmx and not request.user.is_authenticated:
         return HttpResponse(status=401)
