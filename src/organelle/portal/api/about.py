@@ -8,12 +8,22 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Router, Schema
 
+from organelle.portal.api.answers import public_answers
+from organelle.portal.api.asking import answers
 from organelle.portal.api.callers import READER
 from organelle.portal.challenge.models import Phase
 from organelle.portal.submissions.intake import team_of
 from organelle.portal.submissions.limits import allowance
 
 router = Router(tags=["about"])
+
+
+class Attempts(Schema):
+    """How many attempts a team has left."""
+
+    today: int
+    total: int
+    concurrent: int
 
 
 class Limits(Schema):
@@ -25,7 +35,7 @@ class Limits(Schema):
     submission_bytes: int
     open_uploads: int
     upload_hours: float
-    left: dict[str, int] | None
+    left: Attempts | None
     next_at: str | None
 
 
@@ -38,7 +48,7 @@ class PhaseRecord(Schema):
     current: bool
 
 
-@router.get("/limits", auth=READER, response=Limits, summary="What I may still hand in")
+@router.get("/limits", auth=READER, response=answers(Limits), summary="What I may still hand in")
 def limits(request: HttpRequest) -> dict[str, Any]:
     """Days are those of UTC; `next_at` is when the next attempt is free again."""
     team = team_of(request.auth)
@@ -51,7 +61,7 @@ def limits(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-@router.get("/phases", auth=None, response=list[PhaseRecord], summary="The phases")
+@router.get("/phases", auth=None, response=public_answers(list[PhaseRecord]), summary="The phases")
 def phases(request: HttpRequest) -> list[dict[str, Any]]:  # noqa: ARG001
     """In order; none when the challenge is always open."""
     now = Phase.current()

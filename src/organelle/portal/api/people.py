@@ -19,6 +19,7 @@ from organelle.portal.accounts.forms import FarewellForm, NameForm, TokenForm
 from organelle.portal.accounts.models import ApiToken, SignIn
 from organelle.portal.accounts.teams import team_of
 from organelle.portal.accounts.tokens import make_token, revoke_token
+from organelle.portal.api.answers import public_answers
 from organelle.portal.api.asking import Asked, answers, changes, cleaned
 from organelle.portal.api.scopes import ANYBODY, IN_PERSON, OWNER
 from organelle.portal.challenge.rules import accept_rules, current_rules, rules_version
@@ -145,7 +146,7 @@ def export(request: HttpRequest) -> dict[str, Any]:
     return personal.take_along(person)
 
 
-@router.get("/rules", auth=None, response=RulesText, summary="The rules")
+@router.get("/rules", auth=None, response=public_answers(RulesText), summary="The rules")
 def rules(request: HttpRequest) -> Any:  # noqa: ARG001
     """Those that hold now."""
     return current_rules()

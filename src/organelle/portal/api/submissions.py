@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
+from pydantic import BaseModel, ConfigDict
 
 from organelle.portal.api.answers import full_record, say, submission_record
+from organelle.portal.api.asking import Trouble, answers, changes
 from organelle.portal.api.callers import READER, SUBMITTER
 from organelle.portal.submissions import actions
 from organelle.portal.submissions.intake import (
@@ -59,13 +61,21 @@ FORM = {
 }
 
 
+class ClassFigure(BaseModel):
+    """A class of a submission; beside its score the ratios that `csc evaluate` names for its kind."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: Literal["instance", "semantic"] | None
+    score: float | None
+
+
 class Figures(Schema):
     """Rounded, as the board shows it; None where there is no figure. Classes not handed in are left out."""
 
     overall: float | None
     instance: float | None
     semantic: float | None
-    classes: dict[str, dict[str, Any]]
+    classes: dict[str, ClassFigure]
 
 
 class Score(Figures):
@@ -96,7 +106,7 @@ class Problem(Schema):
 
 
 class Step(Schema):
-    """From one state into another."""
+    """From one state into another; times are cut to the minute."""
 
     time: str
     source: str = Field(alias="from")
@@ -142,12 +152,10 @@ class Page(Schema):
     items: list[Short]
 
 
-class Refusal(Schema):
-    """Why something was not done."""
+class Refusal(Trouble):
+    """Why something was not done, and from when on it would be, if that is known."""
 
-    detail: str
-    code: str = ""
-    next_at: str = ""
+    next_at: str | None = None
 
 
 class Change(Schema):
@@ -166,7 +174,12 @@ class Choice(Schema):
     chosen: bool = True
 
 
-@router.get("", auth=READER, response=Page, by_alias=True, summary="My team's submissions, newest first")
+CHANGED = changes(Full, 404, 409)
+
+
+@router.get(
+    "", auth=READER, response=answers(Page, 422), by_alias=True, summary="My team's submissions, newest first"
+)
 def listed(
     request: HttpRequest,
     state: str = "",
@@ -188,7 +201,7 @@ def listed(
 @router.post(
     "",
     auth=SUBMITTER,
-    response={200: Full, 201: Full, 409: Refusal, 413: Refusal, 422: Refusal, 507: Refusal},
+    response=changes(Full, 507, status=201) | {200: Full, 409: Refusal},
     by_alias=True,
     openapi_extra=FORM,
     summary="Hand in, in one request",
@@ -218,26 +231,32 @@ def create(request: HttpRequest) -> HttpResponse:
     return say(request, full_record(submission), status)
 
 
-@router.get("/{uuid:submission_id}", auth=READER, response=Full, by_alias=True, summary="One submission")
+@router.get(
+    "/{uuid:submission_id}", auth=READER, response=answers(Full, 404), by_alias=True, summary="One submission"
+)
 def one(request: HttpRequest, submission_id: UUID) -> dict[str, Any]:
     """Its state, its history, what the validator found, and its score."""
     return full_record(_visible(request, submission_id))
 
 
-@router.patch("/{uuid:submission_id}", auth=SUBMITTER, response=Full, by_alias=True, summary="Edit")
+@router.patch("/{uuid:submission_id}", auth=SUBMITTER, response=CHANGED, by_alias=True, summary="Edit")
 def edit(request: HttpRequest, submission_id: UUID, change: Change) -> dict[str, Any]:
     """Change description, link and consents."""
     given = change.dict(exclude_none=True)
     return full_record(actions.edit(_visible(request, submission_id), request.auth, given))
 
 
-@router.post("/{uuid:submission_id}/cancel", auth=SUBMITTER, response=Full, by_alias=True, summary="Cancel")
+@router.post(
+    "/{uuid:submission_id}/cancel", auth=SUBMITTER, response=CHANGED, by_alias=True, summary="Cancel"
+)
 def cancel(request: HttpRequest, submission_id: UUID) -> dict[str, Any]:
     """Take it out of the queue; it costs no attempt."""
     return full_record(actions.cancel(_visible(request, submission_id), request.auth))
 
 
-@router.post("/{uuid:submission_id}/choose", auth=SUBMITTER, response=Full, by_alias=True, summary="Choose")
+@router.post(
+    "/{uuid:submission_id}/choose", auth=SUBMITTER, response=CHANGED, by_alias=True, summary="Choose"
+)
 def choose(request: HttpRequest, submission_id: UUID, choice: Choice) -> dict[str, Any]:
     """Let it count on the board, or the team's best again."""
     submission = _visible(request, submission_id)

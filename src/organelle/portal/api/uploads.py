@@ -20,8 +20,10 @@ from django.utils.http import http_date
 from ninja import Router
 from ninja.errors import HttpError
 
-from organelle.portal.api.answers import TUS, OtherVersion, full_record, say
+from organelle.portal.api.answers import TUS, OtherVersion, full_record, public_answers, say
+from organelle.portal.api.asking import answers, changes
 from organelle.portal.api.callers import SUBMITTER
+from organelle.portal.api.submissions import Full
 from organelle.portal.submissions.fields import LINEAGE_BYTES
 from organelle.portal.submissions.intake import known_submission, team_of
 from organelle.portal.submissions.models import Upload
@@ -51,16 +53,28 @@ def _headers(**described: str) -> dict[str, Any]:
     }
 
 
+def _answers(status: int, *codes: int) -> dict[int, Any]:
+    """Empty answers, whose headers say it all; and those of every operation on uploads."""
+    return changes(None, 404, 412, *codes, status=status)
+
+
 LENGTH = "of the file, in bytes"
 METADATA = "pairs of a key and a text in base64, with commas between"
 OFFSET = "where the piece begins"
 CHECKSUM = "sha256 or sha1 of the piece, in base64: `sha256 ...`"
 
 
-@router.api_operation(["OPTIONS"], "/", auth=None, summary="What this server speaks")
+@router.api_operation(
+    ["OPTIONS"],
+    "/",
+    auth=None,
+    response=public_answers(None, status=204),
+    summary="What this server speaks",
+)
 def describe(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """The protocol's version, its extensions, and the longest file that is taken."""
     response = HttpResponse(status=204)
+    response["Allow"] = "OPTIONS, POST"
     response["Tus-Resumable"] = response["Tus-Version"] = TUS
     response["Tus-Extension"] = EXTENSIONS
     response["Tus-Checksum-Algorithm"] = ",".join(ALGORITHMS)
@@ -71,6 +85,8 @@ def describe(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
 @router.post(
     "/",
     auth=SUBMITTER,
+    response=changes(None, 409, 411, 412, 507, status=201) | {200: Full},
+    by_alias=True,
     summary="Open an upload",
     openapi_extra=_headers(Upload_Length=LENGTH, Upload_Metadata=METADATA),
 )
@@ -97,6 +113,7 @@ def create(request: HttpRequest) -> HttpResponse:
     ["HEAD"],
     "/{uuid:upload_id}",
     auth=SUBMITTER,
+    response=answers(None, 404, 412),
     summary="Where an upload stands",
     openapi_extra=_headers(),
 )
@@ -111,6 +128,7 @@ def where(request: HttpRequest, upload_id: UUID) -> HttpResponse:
 @router.patch(
     "/{uuid:upload_id}",
     auth=SUBMITTER,
+    response=_answers(204, 409, 411, 415, 423, WRONG_CHECKSUM, 507),
     summary="Send a piece",
     openapi_extra=_headers(Upload_Offset=OFFSET, Upload_Checksum=CHECKSUM),
 )
@@ -140,7 +158,13 @@ def send(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     return _state(upload, 204)
 
 
-@router.delete("/{uuid:upload_id}", auth=SUBMITTER, summary="Give an upload up", openapi_extra=_headers())
+@router.delete(
+    "/{uuid:upload_id}",
+    auth=SUBMITTER,
+    response=_answers(204, 423),
+    summary="Give an upload up",
+    openapi_extra=_headers(),
+)
 def give_up(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     """Its bytes are removed; a submission that came of it stays."""
     _require_version(request)
