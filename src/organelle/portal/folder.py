@@ -45,11 +45,15 @@ class PortalFolder:
 
     def make(self) -> None:
         """Make what is missing, for this user alone; what is there stays as it is."""
-        for folder in (self.root, self.uploads, self.submissions, self.work):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.make_places()
         if not self.key_file.exists():
             _write_once(self.key_file, secrets.token_urlsafe(64))
         self.database.touch(mode=0o600)  # what SQLite makes beside it has the same rights
+
+    def make_places(self) -> None:
+        """Make the folders alone: all that a worker needs that shares no folder with the web server."""
+        for folder in (self.root, self.uploads, self.submissions, self.work):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def key(self) -> str:
         """The secret key."""

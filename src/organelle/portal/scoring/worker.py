@@ -23,6 +23,7 @@ def main(name: str) -> int:
     if settings.FOLDER is None:
         print("which portal? Name its folder in CSC_PORTAL_FOLDER", file=sys.stderr)
         return 2
+    settings.FOLDER.make_places()
     from organelle.portal.scoring.ending import Ending
     from organelle.portal.scoring.rounds import Rounds
 
