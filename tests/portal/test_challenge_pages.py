@@ -49,6 +49,14 @@ def test_the_first_page_tells_what_is_new(client):
     assert "draft" not in html
 
 
+def test_the_first_page_says_what_a_challenge_of_ones_own_needs(client, settings, tiny_challenge):
+    assert "--source ADDRESS" not in client.get("/").content.decode()
+    settings.PORTAL = settings.PORTAL.model_copy(update={"catalog": str(tiny_challenge)})
+    html = client.get("/").content.decode()
+    assert "--source ADDRESS" in html
+    assert "<dt>dataset</dt>" in html, "one dataset is not datasets"
+
+
 def test_phases_open_and_close_by_themselves(client):
     phase("announced", days=-9)
     phase("open", days=-3, note="good luck")

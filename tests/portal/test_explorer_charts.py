@@ -50,6 +50,13 @@ def test_a_chart_shows_every_row():
     assert svg == render(chart_of(statistic, "light"), "light").decode()
 
 
+def test_axes_that_count_have_whole_steps(tiny_challenge):
+    catalog = load_catalog(tiny_challenge)
+    for name in ("crops-per-class", "crops-per-dataset", "classes-by-dataset"):
+        svg = render(chart_of(STATISTICS[name](catalog), "light"), "light").decode()
+        assert not re.search(r">\d+\.\d+</text>", svg), name
+
+
 def test_tables_count_what_the_catalog_holds(client, db):
     text = client.get("/statistics/crops-per-class.csv").content.decode()
     rows = {row["class"]: row for row in csv.DictReader(io.StringIO(text))}
@@ -96,6 +103,7 @@ def test_pictures_are_drawn_of_local_volumes_and_served(client, db, pictures, ti
     assert {p.stem for p in pictures} == {crop.name for crop in catalog.crops.values()}
     number = next(iter(catalog.train_crops))
     assert f'src="/crops/{number}/thumbnail.png"' in client.get(f"/crops/{number}/").content.decode()
+    assert f'src="/crops/{number}/thumbnail.png"' in client.get("/datasets/").content.decode()
     answer = client.get(f"/crops/{number}/thumbnail.png")
     assert answer["Content-Type"] == "image/png"
     assert answer.content.startswith(b"\x89PNG")

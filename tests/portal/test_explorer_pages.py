@@ -203,3 +203,19 @@ def test_an_anonymous_reader_may_keep_pages_and_ask_whether_they_changed(client,
     assert mine.status_code == 200
     assert mine["Cache-Control"] == "private, no-store"
     assert client.get("/crops.csv")["Cache-Control"].startswith("public")  # the same for everybody
+
+
+def test_what_cannot_be_asked_has_no_list_and_no_files(client):
+    html = client.get("/crops/?finest=abc").content.decode()
+    assert "is no voxel size" in html
+    assert "crops.csv" not in html
+    assert "0 crops" not in html
+
+
+def test_a_crop_tells_the_licence_and_what_one_may_do_next(client):
+    catalog = load_catalog()
+    test = next(iter(catalog.test_crops))
+    html = client.get(f"/crops/{test}/").content.decode()
+    assert "CC BY 4.0" in html
+    assert f"csc fetch-data --crops {test}" in html
+    assert 'href="/#take-part"' in html

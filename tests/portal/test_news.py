@@ -87,6 +87,15 @@ def tags_in(html: str) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
+def test_the_first_words_of_a_post_leave_code_out(client, db):
+    body = "How to *begin*:\n\n```\ncsc fetch-data\n```\n\nThe rules say more."
+    Post.objects.create(title="Open", slug="open", body=body, published=timezone.now())
+    html = client.get("/news/").content.decode()
+    assert "How to begin:" in html
+    assert "The rules say more." in html
+    assert "csc fetch-data" not in html
+
+
 def test_links_are_not_followed_by_machines(client, db):
     written(body="[there](https://lab.example/)")
     assert 'rel="nofollow"' in client.get("/news/open/").content.decode()

@@ -50,12 +50,15 @@ class Drawn:
     test: Mapping[int, tuple[Corner, Corner]]
 
 
+SHARP = {"microscope": {"smudge_radius_nm": 0.0}}
+"""Nothing is unclear: crops as small as these would be little else."""
+
 DATASETS = (
     Drawn(
         "demo-cell",
         0,
-        {"shape": (96, 112, 128)},
-        {"organism": "none, it is drawn", "sample": "cultured cells", "preparation": "none"},
+        {"shape": (96, 112, 128), **SHARP},
+        {"organism": "synthetic", "sample": "cultured cells", "preparation": "none, they are drawn"},
         {11: ((0, 0, 0), (96, 48, 56)), 12: ((0, 0, 72), (40, 48, 56)), 13: ((56, 0, 72), (40, 48, 56))},
         {
             21: ((0, 64, 0), (40, 48, 56)),
@@ -67,7 +70,7 @@ DATASETS = (
     Drawn(
         "demo-tissue",
         1,
-        {"shape": (48, 80, 96), "voxel_size_nm": (12.0, 8.0, 8.0)},
+        {"shape": (48, 80, 96), "voxel_size_nm": (12.0, 8.0, 8.0), **SHARP},
         {"sample": "tissue in thicker sections"},
         {31: ((0, 0, 0), (48, 32, 40)), 32: ((0, 0, 56), (48, 32, 40))},
         {41: ((0, 48, 0), (48, 32, 40)), 42: ((0, 48, 56), (48, 32, 40))},

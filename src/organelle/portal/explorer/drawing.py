@@ -19,8 +19,8 @@ SOFT = {"light": "#535a65", "dark": "#a9b0bb"}
 LINE = {"light": "#d5d7da", "dark": "#3a3f4a"}
 
 SERIES = {
-    "light": ("#0072b2", "#c65400", "#007a5a", "#a8548a", "#806000", "#2b7fa8", "#4d4d4d", "#8a3ffc"),
-    "dark": ("#56b4e9", "#ff9447", "#2fc79b", "#e79cc9", "#e6c229", "#a3d8f4", "#bfc4cc", "#c4a1ff"),
+    "light": ("#0072b2", "#c65400", "#007a5a", "#a8548a", "#806000", "#4d4d4d", "#8a3ffc", "#2b7fa8"),
+    "dark": ("#56b4e9", "#ff9447", "#2fc79b", "#e79cc9", "#e6c229", "#bfc4cc", "#c4a1ff", "#a3d8f4"),
 }
 """Colours that people of every colour vision tell apart (after Okabe and Ito 2008), for each background."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django import template
 from django.db.models import QuerySet
 from django.utils.html import strip_tags
@@ -24,7 +26,8 @@ def latest_posts(most: int = 3) -> QuerySet:
 
 @register.filter
 def beginning(post: Post) -> str:
-    """The first words of a post, as plain text."""
+    """The first words of a post, as plain text; code to copy is left out."""
     from html import unescape
 
-    return Truncator(unescape(strip_tags(to_html(post.body)))).words(WORDS)
+    html = re.sub(r"<pre>.*?</pre>", "", to_html(post.body), flags=re.DOTALL)
+    return Truncator(unescape(strip_tags(html))).words(WORDS)
