@@ -225,6 +225,23 @@ def test_a_team_sees_what_became_of_each_file(portal, page, email, states):
     assert seen == states
 
 
+@pytest.mark.skipif("CSC_PICTURES" not in os.environ, reason="screenshots are taken when CSC_PICTURES is set")
+def test_screenshots(portal, browser):
+    folder = Path(os.environ["CSC_PICTURES"])
+    context = browser.new_context(viewport={"width": 1100, "height": 760})
+    page = context.new_page()
+    for name, path, height in (
+        ("home", "/", 760),
+        ("board", "/leaderboard/", 1080),
+        ("dataset", "/datasets/demo-cell/", 760),
+    ):
+        page.set_viewport_size({"width": 1100, "height": height})
+        page.goto(portal.url + path, wait_until="networkidle")
+        page.wait_for_timeout(500)
+        page.screenshot(path=folder / f"portal-{name}.png")
+    context.close()
+
+
 def test_somebody_takes_part(portal, page, tmp_path):
     sign_in(portal, page, "cleo@demo.example")
     for path in OWN_PAGES:
@@ -295,15 +312,3 @@ def first_link(portal: Portal) -> str:
     found = re.search(r"the first organiser signs in here.*\n\s*(http\S+)", portal.log.read_text())
     assert found
     return found[1]
-
-
-@pytest.mark.skipif("CSC_PICTURES" not in os.environ, reason="screenshots are taken when CSC_PICTURES is set")
-def test_screenshots(portal, browser):
-    folder = Path(os.environ["CSC_PICTURES"])
-    context = browser.new_context(viewport={"width": 1100, "height": 760})
-    page = context.new_page()
-    for name, path in (("home", "/"), ("board", "/leaderboard/"), ("statistics", "/statistics/")):
-        page.goto(portal.url + path, wait_until="networkidle")
-        page.wait_for_timeout(500)
-        page.screenshot(path=folder / f"portal-{name}.png")
-    context.close()
