@@ -190,7 +190,7 @@ class TestWatching:
         assert (told["count"], [one["action"] for one in told["items"]]) == (3, ["a2", "a1"])
         assert (told["items"][0]["actor_name"], told["items"][0]["actor_id"]) == ("ada", person.pk)
         assert desk("GET", "organise/log?action=b").json()["items"][0]["actor_id"] is None
-        assert desk("GET", "organise/log?action=%00").json()["count"] == 4
+        assert desk("GET", "organise/log?action=%00").json()["count"] == 0
         assert desk("GET", "organise/log?limit=0").status_code == 422
 
     def test_the_limits(self, desk, settings):

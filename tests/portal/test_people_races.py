@@ -69,6 +69,6 @@ def test_one_of_many_succeeds(tmp_path):
         "one person": {"done": 6},
         "teams of one": {"done": 1, "TeamError": 5},
         "one name": {"done": 1, "TeamError": 5},
-        "join": {"done": 1, "TeamError": 5},
+        "join": {"done": 1, "InvitationGone": 5},
         "left": {"people": 3, "teams": 2},
     }

@@ -26,8 +26,8 @@ class Attempts(Schema):
     concurrent: int
 
 
-class Limits(Schema):
-    """What one team may hand in, and what is left of it; `left` is None without a team."""
+class TeamLimits(Schema):
+    """What each team may hand in."""
 
     per_day: int
     total: int
@@ -35,6 +35,11 @@ class Limits(Schema):
     submission_bytes: int
     open_uploads: int
     upload_hours: float
+
+
+class Limits(TeamLimits):
+    """With what is left of it; `left` is None without a team."""
+
     left: Attempts | None
     next_at: str | None
 

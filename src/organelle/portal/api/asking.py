@@ -101,6 +101,11 @@ def listing(found: QuerySet, limit: int, offset: int, record: Any = None) -> dic
     return {"count": found.count(), "items": [record(row) for row in rows] if record else list(rows)}
 
 
+def chosen(found: QuerySet, **words: str) -> QuerySet:
+    """The rows whose fields say these words; an empty word chooses nothing."""
+    return found.filter(**{field: plain(word) for field, word in words.items() if word})
+
+
 def plain(word: str) -> str:
     """A word to look for, without what no database holds."""
     return word.replace("\x00", "")

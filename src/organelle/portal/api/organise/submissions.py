@@ -21,8 +21,8 @@ from organelle.portal.api.asking import (
     Words,
     answers,
     changes,
+    chosen,
     listing,
-    plain,
 )
 from organelle.portal.api.scopes import ORGANISER
 from organelle.portal.api.submissions import Full, Short
@@ -104,9 +104,7 @@ def listed(
     offset: int = OFFSET,
 ) -> dict[str, Any]:
     """Newest first; `state` and `team` choose some."""
-    found = Submission.objects.select_related("team")
-    if state:
-        found = found.filter(state=plain(state))
+    found = chosen(Submission.objects.select_related("team"), state=state)
     if team is not None:
         found = found.filter(team=team)
     return listing(found, limit, offset, _watched)
@@ -156,9 +154,7 @@ def jobs(
     offset: int = OFFSET,
 ) -> dict[str, Any]:
     """Newest first; `state` and `kind` (check or score) choose some."""
-    asked = {"state": plain(state), "kind": plain(kind)}
-    found = _counted(Job.objects.filter(**{key: word for key, word in asked.items() if word}))
-    return listing(found, limit, offset)
+    return listing(_counted(chosen(Job.objects, state=state, kind=kind)), limit, offset)
 
 
 @router.get("/jobs/{int:number}", response=answers(JobFull, 403, 404), summary="One job")

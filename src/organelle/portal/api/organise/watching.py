@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,12 +10,13 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Router, Schema
 
-from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Listing, answers, listing, plain
+from organelle.portal.api.about import TeamLimits
+from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Listing, answers, chosen, listing
 from organelle.portal.api.scopes import ORGANISER
 from organelle.portal.challenge.models import AuditEntry
 from organelle.portal.scoring.metrics import concerns, living_workers
 from organelle.portal.scoring.models import Worker
-from organelle.portal.submissions.storage import storage
+from organelle.portal.submissions.storage import Storage, storage
 
 router = Router(tags=["organise: portal"], auth=ORGANISER)
 
@@ -34,17 +34,6 @@ class WorkerRecord(Schema):
     stopped: datetime | None
 
 
-class StorageRecord(Schema):
-    """What is kept, and what is free; uploads are those that are not whole."""
-
-    files: int
-    file_bytes: int
-    uploads: int
-    upload_bytes: int
-    free_bytes: int
-    disk_bytes: int
-
-
 class LogEntry(Schema):
     """That somebody did something; `actor_id` is null for the portal itself, and for people who are gone."""
 
@@ -55,17 +44,6 @@ class LogEntry(Schema):
     action: str
     about: str
     detail: dict[str, Any]
-
-
-class LimitsRecord(Schema):
-    """What each team may hand in; it stands in `portal.toml`."""
-
-    per_day: int
-    total: int
-    concurrent: int
-    submission_bytes: int
-    open_uploads: int
-    upload_hours: float
 
 
 @router.get("/concerns", response=answers(list[str], 403), summary="What to look at now")
@@ -82,13 +60,13 @@ def workers(request: HttpRequest) -> list[dict[str, Any]]:  # noqa: ARG001
     return [worker | {"alive": worker["id"] in alive} for worker in Worker.objects.values(*names)]
 
 
-@router.get("/storage", response=answers(StorageRecord, 403), summary="Room that is taken, and left")
-def room(request: HttpRequest) -> dict[str, int]:  # noqa: ARG001
-    """In files and bytes."""
-    return asdict(storage())
+@router.get("/storage", response=answers(Storage, 403), summary="Room that is taken, and left")
+def room(request: HttpRequest) -> Storage:  # noqa: ARG001
+    """In files and bytes; uploads are those that are not whole."""
+    return storage()
 
 
-@router.get("/limits", response=answers(LimitsRecord, 403), summary="The limits of teams")
+@router.get("/limits", response=answers(TeamLimits, 403), summary="The limits of teams")
 def limits(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
     """They are changed in `portal.toml`; what a team has left stands with the team."""
     record: dict[str, Any] = settings.PORTAL.limits.model_dump()
@@ -104,6 +82,4 @@ def log(
     offset: int = OFFSET,
 ) -> dict[str, Any]:
     """Newest first; `action` (`team.made`) and `about` (`team 7`) choose some."""
-    asked = {"action": plain(action), "about": plain(about)}
-    found = AuditEntry.objects.filter(**{key: word for key, word in asked.items() if word})
-    return listing(found, limit, offset)
+    return listing(chosen(AuditEntry.objects, action=action, about=about), limit, offset)
