@@ -35,6 +35,9 @@ ANNOTATED = (
 )
 """Of most training crops."""
 
+FULL = 11
+"""The training crop in which all classes are annotated."""
+
 Corner = tuple[int, int, int]
 
 
@@ -115,7 +118,7 @@ def _plans(one: Drawn) -> Iterable[CropPlan]:
 
     everything = tuple(c.name for c in scored_classes())
     for number, box in one.train.items():
-        yield CropPlan(number, Box(*box), everything if number == min(one.train) else ANNOTATED)
+        yield CropPlan(number, Box(*box), everything if number == FULL else ANNOTATED)
     for number, box in one.test.items():
         yield CropPlan(number, Box(*box), TEST_CLASSES, is_test=True)
 
