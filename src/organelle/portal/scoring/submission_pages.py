@@ -61,7 +61,7 @@ class Jobs(Listed):
 class SubmissionAdmin(ActsOnSubmissions):
     """All submissions. Nothing is edited here: states change by the actions alone, each with its reason."""
 
-    list_display = ("name", "team", "state", "flags", "method", "size", "overall", "handed_in", "user")
+    list_display = ("name", "team", "is_now", "flags", "method", "size", "overall", "handed_in", "user")
     list_filter = ("state", LooksLikeAProbe, "chosen", "publish", "anonymous", "team__is_baseline", "created")
     list_select_related = ("team", "user")
     search_fields = ("name", "method", "sha256", "team__name", "user__email", "id")
@@ -84,6 +84,11 @@ class SubmissionAdmin(ActsOnSubmissions):
     def submissions_of(self, queryset: QuerySet) -> QuerySet:
         """Themselves."""
         return queryset
+
+    @admin.display(description="State", ordering="state")
+    def is_now(self, submission: Submission) -> str:
+        """In one word."""
+        return str(submission.state)
 
     @admin.display(description="Size", ordering="size_bytes")
     def size(self, submission: Submission) -> str:

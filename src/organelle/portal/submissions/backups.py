@@ -84,8 +84,8 @@ def is_running() -> bool:
 
 
 def needed_bytes() -> int:
-    """What a backup takes: the database, and all files of submissions unless they are in a bucket."""
-    return folder().database.stat().st_size + (0 if bucket.is_used() else storage().file_bytes)
+    """What making one takes: the database twice, and all files of submissions unless they are in a bucket."""
+    return 2 * folder().database.stat().st_size + (0 if bucket.is_used() else storage().file_bytes)
 
 
 def begin(now: datetime | None = None) -> str:

@@ -152,7 +152,6 @@ def one(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     return render(request, "submissions/one.html", _context(request, submission))
 
 
-@require_GET
 def live(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     """What has changed of that page since the mark `seen`, and nothing else: what one types there stays.
 
@@ -165,6 +164,7 @@ def live(request: HttpRequest, submission_id: UUID) -> HttpResponse:
 
 
 @login_required
+@require_GET
 def _live(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     context = _context(request, _visible(request, submission_id))
     seen = request.GET.get("seen", "")
