@@ -7,29 +7,35 @@ of ours; in the end all links are followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+import uuid
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
-from scored_files import handed_in, worker
-from two_crops import make_two_crops
+from scored_files import ByHand, handed_in, worker
+from two_crops import SECOND, TRUTH, make_two_crops
 
 from organelle.catalog import load_catalog
-from organelle.evaluate import simulate
+from organelle.evaluate import evaluate, simulate
 from organelle.files import sha256
 from organelle.portal.accounts.models import ApiToken, Membership, Team, User
+from organelle.portal.challenge.models import Phase
 from organelle.portal.news.models import OutgoingMail
 from organelle.portal.scoring import queue
 from organelle.portal.scoring.check import check
-from organelle.portal.scoring.leases import fault, take_check, take_rows
+from organelle.portal.scoring.finish import finish_if_done
+from organelle.portal.scoring.leases import fault, keep_row, take_check, take_rows
 from organelle.portal.scoring.models import Job, JobEvent, Result, Task, Worker
 from organelle.portal.scoring.question import Exam, announce, stamp_of
 from organelle.portal.scoring.score import score
-from organelle.portal.submissions.models import Submission
+from organelle.portal.submissions.models import Submission, Transition
 from organelle.portal.submissions.store import keep
 
 MARKED_ID = 48_600
@@ -104,6 +110,95 @@ def test_nothing_of_the_truth_gets_out(exam, submission, readers, challenge, cap
     assert f"{result.scores['overall']:.3f}" in told, "the crawl saw the score"
 
 
+def test_two_portals_that_differ_in_private_truth_look_the_same_until_the_end(
+    challenge, tiny_challenge, tmp_path, portal_folder, monkeypatch, team, readers
+):
+    """Whatever hangs on the truth of a private crop makes them differ, marked or not, rounded or not."""
+    known = {"catalog": str(challenge), "private_crops": (SECOND,), "metrics_token": "of a monitor"}
+    monkeypatch.setattr(settings, "PORTAL", settings.PORTAL.model_copy(update=known))
+    other = make_two_crops(tiny_challenge, tmp_path / "other", turned=2)
+    files = drawn_files(challenge, tmp_path)
+    one, two = (looked_at(folder / TRUTH, files, readers, team) for folder in (challenge, other))
+    assert one["private"] != two["private"], "the figures that nobody may see differ"
+    assert len(one["before"]) > 4 * len(STARTS)
+    differing = [where for where in one["before"] if one["before"][where] != two["before"].get(where)]
+    assert (differing, set(one["before"])) == ([], set(two["before"]))
+    changed = {where for where in one["final"] if one["final"][where] != two["final"][where]}
+    for role in ("anonymous", "lead"):
+        for path in ("/leaderboard.json", "/leaderboard/ves/", "/leaderboard.csv?ranking=final"):
+            assert f"{role} {path}" in changed
+        assert f"{role} /leaderboard/?ranking=public" not in changed
+        assert f"{role} /leaderboard/ves/history.json" not in changed
+    assert f"lead /submissions/{ONE_ID}/" in changed
+
+
+ONE_ID = uuid.UUID(int=1)
+
+
+def drawn_files(challenge: Path, folder: Path) -> list[Path]:
+    """Three files to hand in, drawn from the truth of the first portal."""
+    files = [folder / f"{seed}.zip" for seed in range(3)]
+    for seed, path in enumerate(files):
+        simulate(challenge / TRUTH, load_catalog(challenge), path, seed=seed)
+    return files
+
+
+def looked_at(
+    truth: Path, files: Sequence[Path], readers: Mapping[str, Client], team: Team
+) -> dict[str, dict[str, Any]]:
+    """What a portal with this truth shows before the end and then; nothing of it stays."""
+    with transaction.atomic():
+        submissions = scored_with(truth, files, team)
+        stop_clocks()
+        found: dict[str, dict[str, Any]] = {
+            "private": {r.sha256: r.final for r in Result.objects.all()},
+            "before": everything(readers, submissions[0]),
+        }
+        Phase.objects.create(kind="final", starts=MARKED_TIME.replace(year=2020))
+        last = {role: readers[role] for role in ("anonymous", "lead")}
+        found["final"] = everything(last, submissions[0])
+        transaction.set_rollback(True)
+    for when in ("before", "final"):
+        found[when] = {where: PASSING.sub("", text) for where, text in found[when].items()}
+    return found
+
+
+PASSING = re.compile(
+    r"csrf(?:middlewaretoken|token)[^>\n]*"
+    r"|'Expires': '[^']*'|\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT|20\d\d-\d\d-\d\d[T ][\d:.]+"
+)
+"""Secrets of forms, and the time of now."""
+
+
+def scored_with(truth: Path, files: Sequence[Path], team: Team) -> list[Submission]:
+    """The files handed in, the last one by a rival, and scored."""
+    tables = settings.PORTAL.catalog
+    exam = announce(str(truth), tables, "2026-06", stamp_of(truth, tables), settings.PORTAL.private_crops)
+    rival = Team.objects.get(slug="rivals")
+    submissions, evaluations = [], {}
+    for number, path in enumerate(files):
+        digest, whose = sha256(path), rival if path is files[-1] else team
+        values = {"id": uuid.UUID(int=number + 1), "user": whose.memberships.get().user}
+        submissions.append(handed_in(whose, "queued", sha256=digest, **values))
+        evaluations[digest] = evaluate(path, truth, load_catalog(Path(tables)), workers=0)
+    who = worker(WORKER)
+    queue.derive_jobs(exam)
+    while batch := take_rows(who, exam.key, 100):
+        by_hand = ByHand(exam, evaluations[batch.job.submission.sha256])
+        for task in batch.tasks:
+            keep_row(task, who, by_hand.record(task))
+        finish_if_done(batch.job, exam, who.name)
+    return submissions
+
+
+def stop_clocks() -> None:
+    """All times are the marked one."""
+    hide_times()
+    Submission.objects.update(created=MARKED_TIME, attempt_at=MARKED_TIME)
+    Transition.objects.update(time=MARKED_TIME)
+    OutgoingMail.objects.update(created=MARKED_TIME)
+
+
 def test_faults_of_ours_tell_nothing(exam, submission, readers, challenge):
     who = worker(WORKER)
     queue.derive_jobs(exam)
@@ -147,7 +242,9 @@ STARTS = (
     "/news/feed.json", "/metrics/", "/admin/", "/admin/scoring/result/", "/account/export/", "/nothing",
     "/api/openapi.json", "/api/submissions", "/api/leaderboard", "/api/leaderboard?column=ves", "/api/crops",
     "/api/leaderboard?column=ves&metric=nothing", "/api/limits", "/api/me", "/leaderboard/nothing/",
-    "/ready/", "/health/",
+    "/ready/", "/health/", "/leaderboard/?ranking=final", "/leaderboard/ves/?ranking=final",
+    "/leaderboard.json?ranking=final", "/leaderboard.csv?ranking=final", "/api/leaderboard?ranking=final",
+    "/leaderboard/?ranking=public", "/leaderboard.csv", "/api/leaderboard?ranking=public",
 )  # fmt: skip
 
 
