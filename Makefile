@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests run side by side: one thread each keeps them from standing in each other's way.
 quiet_threads := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: help install demo test soak checks lint format docs bench clean
+.PHONY: help install demo test soak checks lint audit format docs bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +61,10 @@ lint: $(READY)  ## style, types, and which room may import which
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: $(READY)  ## known weaknesses of the pinned versions; says so where no advisory service answers
+	@test -x .venv-audit/bin/pip-audit || { $(BIN)/python -m venv .venv-audit && .venv-audit/bin/pip install -qq pip-audit; }
+	@.venv-audit/bin/python deploy/audit.py
 
 format: $(READY)  ## let ruff put things in order
 	@$(BIN)/ruff check --fix

@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import sys
 
 import pytest
 import typer
-from deploy_files import DEPLOY, PLACE, Compose, Unset, env_example, image_environment, instructions
 
+from deploy_files import DEPLOY, PLACE, Compose, Unset, env_example, image_environment, instructions
 from organelle.cli.portal import portal_app
 from organelle.errors import SettingsError
 from organelle.portal.config import PREFIX, PortalConfig, load_config
+
+sys.path.insert(0, str(DEPLOY))
+
+from audit import verdict
 
 CHOSEN = {
     "PORTAL_HOST": "portal.example",
@@ -182,3 +187,24 @@ def test_the_health_checks_are_python(compose: Compose) -> None:
     for words in (json.loads(said[said.index("[") :]), compose.services["web"]["healthcheck"]["test"][1:]):
         assert words[:2] == ["python", "-c"]
         compile(words[2], "healthcheck", "exec")
+
+
+def audited(*packages: dict[str, object]) -> tuple[str, int]:
+    return verdict(json.dumps({"dependencies": packages}), "")
+
+
+SOUND = {"name": "a", "version": "1", "vulns": []}
+WEAK = {"name": "b", "version": "2", "vulns": [{"id": "X-1", "fix_versions": ["3"]}]}
+UNKNOWN = {"name": "c", "skip_reason": "not found"}
+
+
+def test_an_audit_without_an_answer_says_so_and_with_advisories_fails() -> None:
+    assert audited(SOUND) == ("0 advisories about 1 packages", 0)
+    told, status = audited(SOUND, WEAK, UNKNOWN)
+    assert status == 1
+    assert told.splitlines() == [
+        "not audited: c", "b 2: X-1, mended in ['3']", "1 advisories about 2 packages",
+    ]  # fmt: skip
+    for told, status in (audited(UNKNOWN), verdict("", "first\nno route to host\n"), verdict("", "")):
+        assert told.startswith("NOT AUDITED")
+        assert status == 0

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HOSTS = {
     "arxiv.org",
     "bio3d.colorado.edu",  # SerialEM and IMOD: the MRC header
+    "bucket",  # what the object store is called within deploy/compose.yaml
     "cellmapchallenge.janelia.org",
     "distributed.dask.org",
     "doi.org",

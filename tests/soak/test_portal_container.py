@@ -1,7 +1,7 @@
-"""What `deploy/compose.yaml` starts, as processes of this machine: exactly its commands, variables and folders.
+"""What `deploy/compose.yaml` starts, as processes of this machine: its very commands, variables and folders.
 
-PostgreSQL and Caddy are Debian's, the bucket is moto's; what stands for a container's path, name or port in the
-compose file is exchanged for one of here. Web server and workers share nothing but database and bucket.
+PostgreSQL and Caddy are Debian's, the bucket is moto's; what stands for a container's path, name or port in
+the compose file is exchanged for one of here. Web server and workers share nothing but database and bucket.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ from organelle.files import sha256
 for beside in (".", "fetch"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / beside))
 
-from bucket_servers import s3_client, serve_s3
-from deploy_files import DEPLOY, Compose, image_environment
+from bucket_servers import s3_client, serve_s3  # noqa: E402
+
+from deploy_files import DEPLOY, Compose, image_environment  # noqa: E402
 
 pytestmark = pytest.mark.soak
 
@@ -84,7 +85,7 @@ def free_port() -> int:
 
 @contextmanager
 def postgresql(settings: Mapping[str, str]) -> Iterator[int]:
-    """The port of a server with the user, password and database that the image would make of its variables."""
+    """The port of a server with the user, password and database that the image makes of its variables."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs:
         pytest.skip("no PostgreSQL is installed")
@@ -98,7 +99,12 @@ def postgresql(settings: Mapping[str, str]) -> Iterator[int]:
         environment = os.environ | {"PGPASSWORD": settings["POSTGRES_PASSWORD"]}
         command = [programs[-1] / program, *map(str, words)]
         subprocess.run(
-            command, check=True, user=owner and owner.pw_uid, cwd=home, env=environment, stdout=subprocess.DEVNULL
+            command,
+            check=True,
+            user=owner and owner.pw_uid,
+            cwd=home,
+            env=environment,
+            stdout=subprocess.DEVNULL,
         )
 
     try:
@@ -216,7 +222,11 @@ def https(here: Here, port: int) -> Iterator[Path]:
     text = here.translated("proxy", (DEPLOY / "Caddyfile").read_text())
     file.write_text(alone + text)
     given = here.compose.environment("proxy")
-    environment = {"PORTAL_HOST": f"{given['PORTAL_HOST']}:{port}", "HOME": str(home), "XDG_DATA_HOME": str(home)}
+    environment = {
+        "PORTAL_HOST": f"{given['PORTAL_HOST']}:{port}",
+        "HOME": str(home),
+        "XDG_DATA_HOME": str(home),
+    }
     with (here.root / "proxy.log").open("wb") as log:
         command = [program, "run", "--config", str(file), "--adapter", "caddyfile"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -293,6 +303,16 @@ def held(here: Here) -> list[str]:
     return [item["Key"] for item in listed.get("Contents", [])]
 
 
+def require_redirect(port: int) -> None:
+    """Plain http is sent to https."""
+    opener = urllib.request.build_opener(Straight)
+    with pytest.raises(urllib.error.HTTPError) as told:
+        opener.open(f"http://127.0.0.1:{port}/", timeout=20)
+    assert told.value.code == 301
+    assert told.value.headers["Location"] == f"https://127.0.0.1:{port}/"
+    told.value.close()
+
+
 def test_a_submission_goes_all_the_way(here: Here, challenge: Path) -> None:
     zipped = here.root / "ours.zip"
     simulate(challenge / "truth.zarr", load_catalog(challenge), zipped, seed=1)
@@ -300,6 +320,7 @@ def test_a_submission_goes_all_the_way(here: Here, challenge: Path) -> None:
     token = here.root / "token"
     token.write_text(here.run("web", "python", "-c", PERSON, "/portal"))
 
+    require_redirect(here.ports["web"])
     port = free_port()
     with https(here, port) as root:
         link = here.run("web", "csc", "portal", "organiser", "--data", "/portal", "--email", "a@lab.example")
@@ -322,12 +343,3 @@ def test_a_submission_goes_all_the_way(here: Here, challenge: Path) -> None:
     assert not (here.place("cache") / "secret.key").exists()
     assert here.end() == [0] * 3
     assert json.loads(here.run("web", "python", "-c", COUNTS, "/portal")) == ["postgresql", 2, 2, 1, 0]
-
-
-def test_plain_http_is_sent_to_https(here: Here) -> None:
-    opener = urllib.request.build_opener(Straight)
-    with pytest.raises(urllib.error.HTTPError) as told:
-        opener.open(f"http://127.0.0.1:{here.ports['web']}/", timeout=20)
-    assert told.value.code == 301
-    assert told.value.headers["Location"] == "https://127.0.0.1:%d/" % here.ports["web"]
-    told.value.close()
