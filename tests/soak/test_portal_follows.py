@@ -19,8 +19,8 @@ FIRST = "11111111-2222-3333-4444-555555555555"
 MAKE = (
     "INSERT INTO submissions_submission (id, team_id, user_id, sha256, size_bytes, name, method,"
     " description, code_url, publish, anonymous, state, reason, report, created, chosen)"
-    f" SELECT '{FIRST.replace('-', '')}', t.id, u.id, 'ab', 5, 'a.zip', '', '', '', 1, 0, 'checking', '', NULL,"
-    " '2026-01-02 03:04:05', 0 FROM accounts_team t, accounts_user u"
+    f" SELECT '{FIRST.replace('-', '')}', t.id, u.id, 'ab', 5, 'a.zip', '', '', '', 1, 0, 'checking', '',"
+    " NULL, '2026-01-02 03:04:05', 0 FROM accounts_team t, accounts_user u"
 )
 REPORT = json.dumps(
     {
