@@ -36,7 +36,7 @@ def edit(submission: Submission, user: User, given: Mapping[str, Any]) -> Submis
     """Change description, link and consents; other fields stay as they are.
 
     Raises:
-        Refused: values that cannot be, see `read_fields`; what stands on the board, when the ranking is final.
+        Refused: values that cannot be, see `read_fields`; another consent when the ranking is final.
     """
     values = {key: value for key, value in read_fields(given).items() if key in EDITABLE}
     changed = {key: value for key, value in values.items() if getattr(submission, key) != value}
@@ -93,6 +93,6 @@ def choose(submission: Submission, user: User, *, chosen: bool = True) -> Submis
 
 
 def _require_open_ranking(user: User) -> None:
-    """Once the final ranking can be read, nobody picks a submission by it; organisers mend what went wrong."""
+    """Once the final ranking can be read, nobody picks a submission by it; organisers may mend it."""
     if Phase.is_final() and not user.is_organiser:
         raise Refused("the ranking is final; ask the organisers if it must change", "phase")
