@@ -12,12 +12,13 @@ from organelle.classes import class_named, scored_classes
 from organelle.geometry import Box, Grid
 from organelle.portal.board.intervals import FEWEST_CROPS
 from organelle.portal.challenge.models import Phase
-from organelle.portal.demo.drawn import ANNOTATED, DATASETS, TEST_CLASSES, _write_zip
+from organelle.portal.demo.drawn import ANNOTATED, DATASETS, EVERYWHERE, SOMEWHERE, _write_zip
 from organelle.portal.demo.filled import _hand_in, _set_phases, _team, _write_posts
 from organelle.portal.demo.story import BASELINE, SUBMISSIONS, TEAMS
 from organelle.portal.news.models import Post
 from organelle.portal.news.posting import visible
 from organelle.portal.scoring.probing import suspicions
+from organelle.portal.scoring.rounds import BATCH
 from organelle.portal.submissions.models import Submission
 from organelle.submission import validate
 
@@ -45,8 +46,14 @@ def test_there_are_crops_enough_for_intervals_and_no_two_overlap():
 def test_what_is_asked_for_is_annotated_too_and_scored_both_ways():
     scored = {c.name: c.scored_as for c in scored_classes()}
     assert {class_named(name).name for name in ANNOTATED} <= set(scored)
-    assert set(TEST_CLASSES) < set(ANNOTATED)
-    assert len({scored[name] for name in TEST_CLASSES}) == 2
+    asked = {*EVERYWHERE, *(name for names in SOMEWHERE.values() for name in names)}
+    assert asked < set(ANNOTATED)
+    assert len({scored[name] for name in EVERYWHERE}) == 2, "both means have intervals"
+
+
+def test_a_worker_scores_a_file_in_one_go():
+    assert set(SOMEWHERE) == {number for one in DATASETS for number in one.test}
+    assert sum(len(EVERYWHERE) + len(names) for names in SOMEWHERE.values()) <= BATCH
 
 
 def test_the_story_has_history_a_tie_a_baseline_and_files_that_are_stopped():

@@ -16,11 +16,28 @@ if TYPE_CHECKING:
     from organelle.catalog import Catalog
     from organelle.phantom import CropPlan
 
-TEST_CLASSES = ("ecs", "pm", "mito_mem", "golgi", "mito", "ves", "endo", "ld", "er", "cyto")
-"""Of every test crop: five kinds of objects, and five that are scored voxel by voxel. Each costs scoring."""
+EVERYWHERE = ("pm", "ves", "er", "cyto")
+"""Classes of every test crop."""
+
+SOMEWHERE = {
+    21: ("mito",),
+    22: ("mito", "golgi"),
+    23: ("ld",),
+    24: ("golgi", "ld"),
+    41: ("mito",),
+    42: ("ecs",),
+}
+"""What single test crops ask for beside. With no more rows than a worker takes at once, a file costs the
+start of one process."""
 
 ANNOTATED = (
-    *TEST_CLASSES,
+    *EVERYWHERE,
+    "ecs",
+    "mito",
+    "mito_mem",
+    "golgi",
+    "endo",
+    "ld",
     "mito_lum",
     "lyso",
     "perox",
@@ -120,7 +137,7 @@ def _plans(one: Drawn) -> Iterable[CropPlan]:
     for number, box in one.train.items():
         yield CropPlan(number, Box(*box), everything if number == FULL else ANNOTATED)
     for number, box in one.test.items():
-        yield CropPlan(number, Box(*box), TEST_CLASSES, is_test=True)
+        yield CropPlan(number, Box(*box), (*EVERYWHERE, *SOMEWHERE[number]), is_test=True)
 
 
 def _together(catalogs: Iterable[Catalog]) -> Catalog:
