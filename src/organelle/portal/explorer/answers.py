@@ -104,7 +104,12 @@ def _place(request: HttpRequest) -> str:
     """Under which an anonymous page is kept here; empty when it is asked for with anything personal."""
     if not BEHIND_S or request.COOKIES or "Authorization" in request.headers:
         return ""
-    asked = (request.scheme, request.get_host(), request.headers.get("HX-Request", ""), request.get_full_path())
+    asked = (
+        request.scheme,
+        request.get_host(),
+        request.headers.get("HX-Request", ""),
+        request.get_full_path(),
+    )
     return hashlib.sha256("\n".join(asked).encode()).hexdigest()
 
 
