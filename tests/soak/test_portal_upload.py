@@ -87,7 +87,7 @@ class Trouble:
 
 
 def be_a_stranger(portal: RunningPortal) -> int:
-    """Send much without a token, to an upload that there is, until a server that lives answers; its status."""
+    """Send much without a token to an upload that there is, until a server answers; returns its status."""
     while True:
         try:
             return send_without_a_token(portal)
