@@ -300,7 +300,9 @@ def test_a_team_reads_both_figures_in_the_end_and_one_before(client, signed_in, 
 def test_nobody_picks_a_submission_by_the_final_ranking(client, signed_in, team, organiser, question):
     one = entered(team, public=0.9, private=0.3)
     other = entered(team, public=0.5, private=0.9)
+    assert "Choose this one" in client.get(f"/submissions/{other.pk}/").content.decode()
     the_end_comes()
+    assert "Choose this one" not in client.get(f"/submissions/{other.pk}/").content.decode()
     client.post(f"/submissions/{other.pk}/choose/", {"chosen": "true"})
     client.post(f"/submissions/{one.pk}/edit/", {"method": "ours"})  # without the consent to publish
     told = client.post(f"/api/submissions/{other.pk}/choose", {"chosen": True}, "application/json")

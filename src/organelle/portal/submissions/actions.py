@@ -92,7 +92,11 @@ def choose(submission: Submission, user: User, *, chosen: bool = True) -> Submis
     return submission
 
 
-def _require_open_ranking(user: User) -> None:
+def is_ranking_open(user: User) -> bool:
     """Once the final ranking can be read, nobody picks a submission by it; organisers may mend it."""
-    if Phase.is_final() and not user.is_organiser:
+    return bool(user.is_organiser) or not Phase.is_final()
+
+
+def _require_open_ranking(user: User) -> None:
+    if not is_ranking_open(user):
         raise Refused("the ranking is final; ask the organisers if it must change", "phase")

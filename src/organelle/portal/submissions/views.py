@@ -190,7 +190,7 @@ def _context(request: HttpRequest, submission: Submission) -> dict[str, Any]:
             submission, progress.get("place_in_queue"), progress.get("done"), minutes, len(history)
         ),
         "may_change": actions.may_change(request.user, submission),
-        "may_choose": actions.may_choose(request.user, submission),
+        "may_choose": actions.may_choose(request.user, submission) and actions.is_ranking_open(request.user),
     }
 
 
