@@ -18,6 +18,7 @@ from organelle.portal.api.organise import phases, posts, watching
 from organelle.portal.api.organise import submissions as organise_submissions
 from organelle.portal.api.pace import AnonymousPace, paced
 from organelle.portal.api.refusals import handle_refusals
+from organelle.portal.challenge.markdown import to_html
 from organelle.portal.explorer.answers import json_answer
 
 GOOD_FOR_S = 300
@@ -56,7 +57,7 @@ for room in (organise_submissions, watching, organise_people, phases, posts):
 @paced
 def docs(request: HttpRequest) -> HttpResponse:
     """All operations as a plain page."""
-    context = {"operations": _by_tag(_schema()), "description": DESCRIPTION, "version": api.version}
+    context = {"operations": _by_tag(), "description": to_html(DESCRIPTION), "version": api.version}
     return render(request, "api/docs.html", context)
 
 
@@ -72,10 +73,11 @@ def _schema() -> dict[str, Any]:
     return dict(api.get_openapi_schema())
 
 
-def _by_tag(schema: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+@cache
+def _by_tag() -> dict[str, list[dict[str, Any]]]:
     """Operations under the first of their tags, in the order of the schema."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for path, item in schema["paths"].items():
+    for path, item in _schema()["paths"].items():
         for method in METHODS:
             if operation := item.get(method):
                 tag = operation.get("tags", ["other"])[0]
@@ -85,12 +87,13 @@ def _by_tag(schema: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def _shown(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
     content = operation.get("requestBody", {}).get("content", {})
+    parameters = operation.get("parameters", [])
     return {
         "path": path,
         "method": method.upper(),
         "summary": operation.get("summary", ""),
-        "description": operation.get("description", ""),
-        "parameters": operation.get("parameters", []),
+        "description": to_html(operation.get("description", "")),
+        "parameters": [one | {"words": to_html(one.get("description", ""))} for one in parameters],
         "body": ", ".join(content),
         "open": "security" not in operation,
     }
