@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from organelle import __version__
-from organelle.errors import FileMissing, FormatError, OutputExists, SettingsError
+from organelle.errors import FileMissing, FormatError, OutputExists, SettingsError, printable
 from organelle.files import refuse_existing, whole
 from organelle.portal.config import FILE, PortalConfig
 from organelle.portal.folder import PortalFolder
@@ -24,6 +26,11 @@ from organelle.portal.folder import PortalFolder
 NOTE = "backup.json"
 DATABASE = "portal.sqlite3"
 FORM = 1
+LARGEST_NOTE = 1 << 20
+ENTRIES = re.compile(
+    r"backup\.json|portal\.sqlite3|secret\.key|portal\.toml|submissions/[0-9a-f]{2}/[0-9a-f]{64}\.zip"
+)
+"""All that a backup holds; whatever else is in a tar was not written by `backup`."""
 
 
 def backup(root: Path, config: PortalConfig, out: Path, *, overwrite: bool = False) -> dict[str, Any]:
@@ -68,7 +75,8 @@ def restore(source: Path, root: Path) -> dict[str, Any]:
 
     Raises:
         FileMissing: no backup there.
-        FormatError: it is none, it is cut off, or a newer version wrote it.
+        FormatError: it is none, it is cut off, it holds what no backup holds (links, other files), or a newer
+            version wrote it.
         OutputExists: something is in `root`.
     """
     if not source.is_file():
@@ -76,12 +84,13 @@ def restore(source: Path, root: Path) -> dict[str, Any]:
     if root.exists() and any(root.iterdir()):
         raise OutputExists(f"{root} is not empty; restore into a new folder, and then exchange the two")
     try:
-        with tarfile.open(source) as tar:
+        with tarfile.open(source, "r:") as tar:
             note = _read_note(tar, source)
             if root.exists():
                 root.rmdir()
             with whole(root) as part:
-                tar.extractall(part, filter="data")
+                for entry in tar:
+                    _unpack(tar, entry, part, source)
                 _require_whole(part, note, source)
     except (tarfile.TarError, EOFError) as error:
         raise FormatError(f"{source} is no whole backup: {error}") from None
@@ -130,18 +139,43 @@ def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
 
 def _read_note(tar: tarfile.TarFile, source: Path) -> dict[str, Any]:
     first = tar.next()
-    stream = tar.extractfile(first) if first is not None and first.name == NOTE else None
+    is_note = first is not None and first.name == NOTE and first.size <= LARGEST_NOTE
+    stream = tar.extractfile(first) if first is not None and is_note else None
     if stream is None:
         raise FormatError(f"{source} is no backup of a portal: it does not begin with {NOTE}")
-    note: dict[str, Any] = json.loads(stream.read())
-    if note["form"] > FORM:
-        raise FormatError(
-            f"{source} was written by organelle {note['version']}; restore it with that or a newer one"
-        )
+    try:
+        note: dict[str, Any] = json.loads(stream.read())
+        form, _ = int(note["form"]), (int(note["submissions"]), int(note["bytes"]))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise FormatError(f"{source} is no backup of a portal: its {NOTE} cannot be read") from None
+    if form > FORM:
+        version = note.get("version", "of another version")
+        raise FormatError(f"{source} was written by organelle {version}; restore it with that or a newer one")
     return note
 
 
+def _unpack(tar: tarfile.TarFile, entry: tarfile.TarInfo, root: Path, source: Path) -> None:
+    """Write a file of a backup. Names are known beforehand, and links are none of them, so none leads away.
+
+    `TarFile.extractall` is not trusted with this: its filters were got round more than once.
+    """
+    place = root / entry.name
+    is_file = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+    stream = tar.extractfile(entry) if is_file and ENTRIES.fullmatch(entry.name) else None
+    if stream is None or place.exists():
+        name = printable(entry.name, most=80)
+        raise FormatError(f"{source} is no backup of a portal: none holds {name} of this kind, or twice")
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with place.open("xb") as out:
+        shutil.copyfileobj(stream, out)
+
+
 def _require_whole(root: Path, note: dict[str, Any], source: Path) -> None:
-    found = sum(1 for _ in (root / "submissions").rglob("*.zip")) if (root / "submissions").exists() else 0
-    if found != note["submissions"] or not (root / DATABASE).exists():
-        raise FormatError(f"{source} is cut off: {found} of {note['submissions']} submissions are in it")
+    for path in (root / DATABASE, PortalFolder(root).key_file):
+        if not path.exists():
+            raise FormatError(f"{source} is cut off: {path.name} is not in it")
+    found = list(root.glob("submissions/*/*.zip"))
+    size = sum(path.stat().st_size for path in (*found, root / DATABASE))
+    if (len(found), size) != (note["submissions"], note["bytes"]):
+        there = f"{len(found)} of {note['submissions']} submissions, {size} of {note['bytes']} bytes"
+        raise FormatError(f"{source} is cut off: {there} are in it")
