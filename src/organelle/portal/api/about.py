@@ -8,9 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Router, Schema
 
-from organelle.portal.api.answers import public_answers
-from organelle.portal.api.asking import answers
-from organelle.portal.api.callers import READER
+from organelle.portal.api.answers import answers, public_answers
+from organelle.portal.api.scopes import READER
 from organelle.portal.challenge.models import Phase
 from organelle.portal.submissions.intake import team_of
 from organelle.portal.submissions.limits import allowance

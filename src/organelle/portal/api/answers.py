@@ -1,30 +1,42 @@
-"""What the API says, and how: records, and every error as JSON with `detail`."""
+"""What operations answer, and how the description tells it: lists, and why something was not done."""
 
 from __future__ import annotations
 
-import logging
-import math
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from django.conf import settings
-from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
-from django.db import DatabaseError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
-from django.utils import timezone
-from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import Schema
 
-from organelle.errors import printable
-from organelle.portal.api.asking import Trouble
-from organelle.portal.submissions.models import Submission, Transition
-from organelle.portal.submissions.outlook import problems_of, progress_of, score_of
-from organelle.portal.submissions.refusal import Refused
-from organelle.portal.submissions.store import NoRoom
-
-log = logging.getLogger(__name__)
+Item = TypeVar("Item")
 TUS = "1.0.0"
+"""Version of the protocol of uploads."""
+
 OWN_REASONS = {460: "Checksum Mismatch"}
 """Words of statuses that HTTP itself does not know."""
+
+
+class Fault(Schema):
+    """One thing that is wrong with a request."""
+
+    code: str
+    place: str
+    found: str
+
+
+class Trouble(Schema):
+    """Why something was not done: in words, and for programs."""
+
+    detail: str
+    code: str = ""
+    problems: list[Fault] = []
+
+
+class Listing(Schema, Generic[Item]):
+    """Some of a list, and how many there are in all."""
+
+    count: int
+    items: list[Item]
 
 
 def say(request: HttpRequest, record: dict[str, Any], status: int, **headers: str) -> HttpResponse:
@@ -37,141 +49,22 @@ def say(request: HttpRequest, record: dict[str, Any], status: int, **headers: st
     return response
 
 
-def submission_record(submission: Submission) -> dict[str, Any]:
-    """What lists say of a submission."""
-    return {
-        "id": str(submission.pk),
-        "url": f"{settings.PORTAL_URL}/submissions/{submission.pk}/",
-        "name": submission.name,
-        "sha256": submission.sha256,
-        "size_bytes": submission.size_bytes,
-        "team": submission.team.name,
-        "method": submission.method,
-        "description": submission.description,
-        "code_url": submission.code_url,
-        "publish": submission.publish,
-        "anonymous": submission.anonymous,
-        "chosen": submission.chosen,
-        "state": submission.state,
-        "reason": submission.reason,
-        "over": submission.is_over,
-        "created": submission.created.isoformat(),
-        "score": score_of(submission),
-    }
+def listing(found: QuerySet, limit: int, offset: int, record: Any = None) -> dict[str, Any]:
+    """Some rows of `found`, each as `record` tells it, and how many there are."""
+    rows = found[offset : offset + limit]
+    return {"count": found.count(), "items": [record(row) for row in rows] if record else list(rows)}
 
 
-def full_record(submission: Submission) -> dict[str, Any]:
-    """All that its team may know."""
-    return submission_record(submission) | {
-        "progress": progress_of(submission),
-        "problems": problems_of(submission),
-        "history": [_step_record(step) for step in submission.transitions.all()],
-    }
+def answers(good: Any, *codes: int, status: int = 200) -> dict[int, Any]:
+    """The answers of an operation for those who show who they are: what it says, and its errors."""
+    return {status: good} | dict.fromkeys(sorted({401, 429, 503, *codes}), Trouble)
 
 
-def _step_record(step: Transition) -> dict[str, str]:
-    """Times are cut to the minute: how long the scoring of a file takes tells something of the truth."""
-    return {
-        "time": step.time.replace(second=0, microsecond=0).isoformat(),
-        "from": step.source,
-        "to": step.target,
-        "actor": step.actor,
-        "reason": step.reason,
-    }
+def changes(good: Any, *codes: int, status: int = 200) -> dict[int, Any]:
+    """`answers` of an operation that changes something: pages must show a token, bodies must be readable."""
+    return answers(good, 400, 403, 413, 422, *codes, status=status)
 
 
 def public_answers(good: Any, *codes: int, status: int = 200) -> dict[int, Any]:
     """The answers of an operation that is open to everybody: what it says, and its errors."""
     return {status: good} | dict.fromkeys(sorted({429, 503, *codes}), Trouble)
-
-
-class OtherVersion(HttpError):
-    """The caller speaks another version of the upload protocol, or none."""
-
-
-def handle_errors(api: NinjaAPI) -> None:
-    """Make every error of `api` an answer with words."""
-    api.add_exception_handler(Refused, _refused)
-    api.add_exception_handler(NoRoom, _no_room)
-    api.add_exception_handler(AuthenticationError, _unknown_caller)
-    api.add_exception_handler(Throttled, too_fast)
-    api.add_exception_handler(ValidationError, _not_understood)
-    api.add_exception_handler(OtherVersion, _other_version)
-    api.add_exception_handler(HttpError, _with_words)
-    api.add_exception_handler(Http404, nothing_here)
-    for kind in (SuspiciousOperation, BadRequest, UnreadablePostError):
-        api.add_exception_handler(kind, _unreadable)
-    api.add_exception_handler(OperationalError, _database_busy)
-    api.add_exception_handler(Exception, _broken)
-
-
-def nothing_here(request: HttpRequest, error: Exception | None = None) -> HttpResponse:  # noqa: ARG001
-    """There is no such thing, or it is none of the caller's business."""
-    return say(request, {"detail": "there is nothing here that you may see"}, 404)
-
-
-def _with_words(request: HttpRequest, error: HttpError) -> HttpResponse:
-    return say(request, {"detail": error.message}, error.status_code)
-
-
-def _other_version(request: HttpRequest, error: OtherVersion) -> HttpResponse:
-    return say(request, {"detail": error.message}, error.status_code, Tus_Version=TUS)
-
-
-def _refused(request: HttpRequest, error: Refused) -> HttpResponse:
-    headers = {}
-    if error.next_at is not None:
-        left = (error.next_at - timezone.now()).total_seconds()
-        headers["Retry_After"] = str(max(1, math.ceil(left)))
-    return say(request, error.to_dict(), error.status, **headers)
-
-
-def _no_room(request: HttpRequest, error: NoRoom) -> HttpResponse:  # noqa: ARG001
-    words = "the portal has no room just now; what had arrived is kept. Go on later, and tell the organisers"
-    return say(request, {"detail": words, "code": "no room"}, 507)
-
-
-def _unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResponse:  # noqa: ARG001
-    words = (
-        "sign in, or send a token that is valid and may do this as Authorization: Bearer TOKEN; make one at "
-        "/account/tokens/"
-    )
-    return say(request, {"detail": words}, 401, WWW_Authenticate="Bearer")
-
-
-def too_fast(request: HttpRequest, error: Throttled) -> HttpResponse:
-    """429, with the seconds after which it is surely possible again."""
-    wait = error.wait or 60
-    words = {"detail": f"too many requests; go on in {wait} s", "code": "pace"}
-    return say(request, words, 429, Retry_After=str(wait))
-
-
-def _not_understood(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    problems = [
-        {
-            "code": str(problem.get("type", "")),
-            "place": ".".join(printable(str(part), most=80) for part in problem.get("loc", ())),
-            "found": printable(str(problem.get("msg", "")), most=300),
-        }
-        for problem in error.errors
-    ]
-    return say(request, {"detail": "the request cannot be understood", "problems": problems}, 422)
-
-
-def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Too long a body, one that broke off, a form that is none."""
-    status = 413 if isinstance(error, RequestDataTooBig) else 400
-    return say(request, {"detail": "the body of the request cannot be read, or is too long"}, status)
-
-
-def _database_busy(request: HttpRequest, error: DatabaseError) -> HttpResponse:
-    if "full" in str(error):
-        return _no_room(request, NoRoom())
-    log.warning("the database did not answer: %s", error)
-    words = {"detail": "the portal is busy; nothing has changed. Try again in some seconds"}
-    return say(request, words, 503, Retry_After="5")
-
-
-def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
-    log.error("%s %s broke", request.method, request.path, exc_info=error)
-    return say(request, {"detail": "something is broken here; it was noted. Try again later"}, 500)

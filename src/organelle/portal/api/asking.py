@@ -1,16 +1,15 @@
-"""What requests that change something may hold, what lists look like, and how errors are described."""
+"""What requests may hold: which rows of a list, and fields, which the forms of the pages look at."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
 from django.db.models import QuerySet
 from django.forms import BaseForm
 from ninja import Query, Schema
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, StringConstraints
 
-Item = TypeVar("Item")
 LIMIT: Any = Query(50, ge=1, le=200)
 OFFSET: Any = Query(0, ge=0, le=1_000_000)
 TEXT: Any = Query("", max_length=200)
@@ -44,33 +43,6 @@ class Asked(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
-class Nothing(Asked):
-    """No fields."""
-
-
-class Fault(Schema):
-    """One thing that is wrong with a request."""
-
-    code: str
-    place: str
-    found: str
-
-
-class Trouble(Schema):
-    """Why something was not done: in words, and for programs."""
-
-    detail: str
-    code: str = ""
-    problems: list[Fault] = []
-
-
-class Listing(Schema, Generic[Item]):
-    """Some of a list, and how many there are in all."""
-
-    count: int
-    items: list[Item]
-
-
 class Unfit(Exception):
     """A form of the pages finds something wrong with what was given."""
 
@@ -95,12 +67,6 @@ def cleaned(form: BaseForm) -> dict[str, Any]:
     return found
 
 
-def listing(found: QuerySet, limit: int, offset: int, record: Any = None) -> dict[str, Any]:
-    """Some rows of `found`, each as `record` tells it, and how many there are."""
-    rows = found[offset : offset + limit]
-    return {"count": found.count(), "items": [record(row) for row in rows] if record else list(rows)}
-
-
 def chosen(found: QuerySet, **words: str) -> QuerySet:
     """The rows whose fields say these words; an empty word chooses nothing."""
     return found.filter(**{field: plain(word) for field, word in words.items() if word})
@@ -109,13 +75,3 @@ def chosen(found: QuerySet, **words: str) -> QuerySet:
 def plain(word: str) -> str:
     """A word to look for, without what no database holds."""
     return word.replace("\x00", "")
-
-
-def answers(good: Any, *codes: int, status: int = 200) -> dict[int, Any]:
-    """The answers of an operation for those who show who they are: what it says, and its errors."""
-    return {status: good} | dict.fromkeys(sorted({401, 429, 503, *codes}), Trouble)
-
-
-def changes(good: Any, *codes: int, status: int = 200) -> dict[int, Any]:
-    """`answers` of an operation that changes something: pages must show a token, bodies must be readable."""
-    return answers(good, 400, 403, 413, 422, *codes, status=status)

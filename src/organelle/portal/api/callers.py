@@ -18,10 +18,6 @@ from ninja.security.apikey import APIKeyCookie
 from organelle.portal.accounts.models import ApiToken, User
 from organelle.portal.challenge.pace import client_of
 
-Scope = ApiToken.Scope
-ENOUGH: dict[str, tuple[Any, ...]] = {"read": (Scope.READ, Scope.SUBMIT), "submit": (Scope.SUBMIT,)}
-"""Scopes of which one is enough: who may hand in may see what became of it."""
-
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 PER_MINUTE = 600
 PIECES_PER_MINUTE = 6000
@@ -30,16 +26,16 @@ WRONG_PER_MINUTE = 60
 
 
 class Token(HttpBearer):
-    """`Authorization: Bearer TOKEN`, with a scope that is enough for `need`."""
+    """`Authorization: Bearer TOKEN`, with one of these scopes."""
 
-    def __init__(self, need: str) -> None:
+    def __init__(self, *scopes: ApiToken.Scope) -> None:
         super().__init__()
-        self.need = need
+        self.scopes = scopes
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
         """The person that the token is of; None when it is wrong, over, or not enough."""
         word = token.strip()
-        found = next((t for scope in ENOUGH[self.need] if (t := ApiToken.of(word, scope))), None)
+        found = next((t for scope in self.scopes if (t := ApiToken.of(word, scope))), None)
         if found is None:
             spend(f"wrong token {client_of(request)}", WRONG_PER_MINUTE)
             return None
@@ -67,10 +63,6 @@ class Session(APIKeyCookie):
         _spend(request, f"person {user.pk}")
         found: User = user
         return found
-
-
-READER = [Token("read"), Session()]
-SUBMITTER = [Token("submit"), Session()]
 
 
 def spend(key: str, most: int) -> None:

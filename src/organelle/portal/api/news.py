@@ -10,7 +10,7 @@ from ninja import Field, Query, Router, Schema, Status
 from ninja.errors import Throttled
 
 from organelle.portal.api.answers import public_answers
-from organelle.portal.api.asking import Asked, cleaned
+from organelle.portal.api.asking import OFFSET, Asked, cleaned
 from organelle.portal.challenge.pace import client_of
 from organelle.portal.news import subscribing
 from organelle.portal.news.forms import Subscription
@@ -20,7 +20,6 @@ from organelle.portal.news.views import FEEDS
 
 router = Router(tags=["news"], auth=None)
 LIMIT: Any = Query(20, ge=1, le=100)
-OFFSET: Any = Query(0, ge=0, le=1_000_000)
 
 
 class PostRecord(Schema):
@@ -47,7 +46,7 @@ class Reader(Asked):
     email: str = Field(max_length=254)
 
 
-class Words(Schema):
+class Done(Schema):
     """What was done."""
 
     detail: str
@@ -79,7 +78,7 @@ def feeds(request: HttpRequest) -> list[dict[str, str]]:  # noqa: ARG001
 
 @router.post(
     "/subscribers",
-    response=public_answers(Words, 400, 413, 422, status=202),
+    response=public_answers(Done, 400, 413, 422, status=202),
     summary="Ask for the news by mail",
 )
 def subscribe(request: HttpRequest, reader: Reader) -> Status:
@@ -95,7 +94,7 @@ def subscribe(request: HttpRequest, reader: Reader) -> Status:
 
 @router.post(
     "/subscribers/{word}",
-    response=public_answers(Words, 404),
+    response=public_answers(Done, 404),
     summary="Confirm that the news are wanted",
 )
 def confirm(request: HttpRequest, word: str) -> dict[str, str]:  # noqa: ARG001

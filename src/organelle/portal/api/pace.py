@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja.errors import AuthorizationError, Throttled
 from ninja.throttling import BaseThrottle
 
-from organelle.portal.api.answers import too_fast
 from organelle.portal.api.callers import spend
+from organelle.portal.api.refusals import too_fast
 from organelle.portal.api.scopes import ANYBODY
 from organelle.portal.challenge.pace import client_of
 

@@ -19,8 +19,8 @@ from organelle.portal.accounts.forms import FarewellForm, NameForm, TokenForm
 from organelle.portal.accounts.models import ApiToken, SignIn
 from organelle.portal.accounts.teams import team_of
 from organelle.portal.accounts.tokens import make_token, revoke_token
-from organelle.portal.api.answers import public_answers
-from organelle.portal.api.asking import Asked, answers, changes, cleaned
+from organelle.portal.api.answers import answers, changes, public_answers
+from organelle.portal.api.asking import Asked, cleaned
 from organelle.portal.api.scopes import ANYBODY, IN_PERSON, OWNER
 from organelle.portal.challenge.rules import accept_rules, current_rules, rules_version
 

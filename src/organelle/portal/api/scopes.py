@@ -1,39 +1,17 @@
-"""Who may do what beside handing in: with one's account, with one's session alone, as an organiser."""
+"""Who may do what: to read, to hand in, with one's account, with one's session alone, as an organiser."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest
 from ninja.errors import AuthorizationError
-from ninja.security import HttpBearer
 
 from organelle.portal.accounts.models import ApiToken, User
-from organelle.portal.api.callers import PER_MINUTE, WRONG_PER_MINUTE, Session, spend
-from organelle.portal.challenge.pace import client_of
+from organelle.portal.api.callers import Session, Token
 
 Scope = ApiToken.Scope
 
 
-class ScopedToken(HttpBearer):
-    """`Authorization: Bearer TOKEN`, with one of these scopes."""
-
-    def __init__(self, *scopes: Any) -> None:
-        super().__init__()
-        self.scopes = scopes
-
-    def authenticate(self, request: HttpRequest, token: str) -> User | None:
-        """The person that the token is of; None when it is wrong, over, or not enough."""
-        word = token.strip()
-        found = next((t for scope in self.scopes if (t := ApiToken.of(word, scope))), None)
-        if found is None:
-            spend(f"wrong token {client_of(request)}", WRONG_PER_MINUTE)
-            return None
-        spend(f"token {found.pk}", PER_MINUTE)
-        return found.user
-
-
-class OrganiserToken(ScopedToken):
+class OrganiserToken(Token):
     """A token with the scope `organise`, of somebody who is an organiser now."""
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
@@ -58,10 +36,15 @@ def may_organise(person: User) -> bool:
     return bool(person.is_organiser and person.is_superuser)
 
 
-ANYBODY = [ScopedToken(*Scope), Session()]
-"""Whoever shows who they are, by whatever scope."""
-OWNER = [ScopedToken(Scope.ACCOUNT), Session()]
+READER = [Token(Scope.READ, Scope.SUBMIT), Session()]
+"""For what one's team has handed in: who may hand in may see what became of it."""
+SUBMITTER = [Token(Scope.SUBMIT), Session()]
+"""For handing in."""
+OWNER = [Token(Scope.ACCOUNT), Session()]
 """For one's own account and team."""
+ORGANISER = [OrganiserToken(Scope.ORGANISE), OrganiserSession()]
+"""For what organisers do."""
+ANYBODY = [Token(*Scope), Session()]
+"""Whoever shows who they are, by whatever scope."""
 IN_PERSON = [Session()]
 """What no token may do: a token makes no other, and deletes nobody."""
-ORGANISER = [OrganiserToken(Scope.ORGANISE), OrganiserSession()]

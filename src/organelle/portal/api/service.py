@@ -12,12 +12,11 @@ from ninja import NinjaAPI
 
 import organelle
 from organelle.portal.api import about, boards, news, people, submissions, tables, teams, uploads
-from organelle.portal.api.answers import handle_errors
 from organelle.portal.api.organise import people as organise_people
 from organelle.portal.api.organise import phases, posts, watching
 from organelle.portal.api.organise import submissions as organise_submissions
 from organelle.portal.api.pace import AnonymousPace, paced
-from organelle.portal.api.refusals import handle_refusals
+from organelle.portal.api.refusals import handle_errors
 from organelle.portal.challenge.markdown import to_html
 from organelle.portal.explorer.answers import json_answer
 
@@ -40,7 +39,6 @@ api = NinjaAPI(
     throttle=AnonymousPace(),
 )
 handle_errors(api)
-handle_refusals(api)
 api.add_router("", about.router)
 api.add_router("", people.router)
 api.add_router("/team", teams.router)

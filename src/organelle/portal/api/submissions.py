@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import Field, Query, Router, Schema
-from pydantic import BaseModel, ConfigDict
+from ninja import Router, Schema
 
-from organelle.portal.api.answers import full_record, say, submission_record
-from organelle.portal.api.asking import Trouble, answers, changes
-from organelle.portal.api.callers import READER, SUBMITTER
+from organelle.portal.api.answers import Listing, Trouble, answers, changes, listing, say
+from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, chosen
+from organelle.portal.api.scopes import READER, SUBMITTER
+from organelle.portal.api.submitted import Full, Short, full_record, submission_record
 from organelle.portal.submissions import actions
 from organelle.portal.submissions.intake import (
     hand_in,
@@ -25,7 +25,7 @@ from organelle.portal.submissions.refusal import Refused
 from organelle.portal.submissions.uploads import SHA256, require_hash
 
 router = Router(tags=["submissions"])
-TEXT = {"type": "string"}
+WORD = {"type": "string"}
 FORM = {
     "requestBody": {
         "required": True,
@@ -35,14 +35,14 @@ FORM = {
                     "type": "object",
                     "required": ["submission", "sha256"],
                     "properties": {
-                        "sha256": TEXT,
-                        "bytes": TEXT,
-                        "version": TEXT,
-                        "method": TEXT,
-                        "description": TEXT,
-                        "code_url": TEXT,
-                        "publish": TEXT,
-                        "anonymous": TEXT,
+                        "sha256": WORD,
+                        "bytes": WORD,
+                        "version": WORD,
+                        "method": WORD,
+                        "description": WORD,
+                        "code_url": WORD,
+                        "publish": WORD,
+                        "anonymous": WORD,
                         "submission": {"type": "string", "format": "binary"},
                         "lineage": {"type": "string", "format": "binary"},
                     },
@@ -54,102 +54,11 @@ FORM = {
         {
             "in": "header",
             "name": "Idempotency-Key",
-            "schema": TEXT,
+            "schema": WORD,
             "description": "SHA-256 of the file: what is held already is answered before the file is read.",
         }
     ],
 }
-
-
-class ClassFigure(BaseModel):
-    """A class of a submission; beside its score the ratios that `csc evaluate` names for its kind."""
-
-    model_config = ConfigDict(extra="allow")
-    kind: Literal["instance", "semantic"] | None
-    score: float | None
-
-
-class Figures(Schema):
-    """Rounded, as the board shows it; None where there is no figure. Classes not handed in are left out."""
-
-    overall: float | None
-    instance: float | None
-    semantic: float | None
-    classes: dict[str, ClassFigure]
-
-
-class Score(Figures):
-    """On the public crops; `final` are the figures of the private ones, when the final ranking is open."""
-
-    metric: str
-    final: Figures | None = None
-
-
-class Progress(Schema):
-    """How far a submission is."""
-
-    place_in_queue: int | None
-    done: int
-    total: int
-    estimate_seconds: float | None
-
-
-class Problem(Schema):
-    """What the validator found."""
-
-    code: str
-    severity: str
-    place: str
-    found: str
-    expected: str
-    remedy: str
-
-
-class Step(Schema):
-    """From one state into another; times are cut to the minute."""
-
-    time: str
-    source: str = Field(alias="from")
-    target: str = Field(alias="to")
-    actor: str
-    reason: str
-
-
-class Short(Schema):
-    """A submission in a list."""
-
-    id: str
-    url: str
-    name: str
-    sha256: str
-    size_bytes: int
-    team: str
-    method: str
-    description: str
-    code_url: str
-    publish: bool
-    anonymous: bool
-    chosen: bool
-    state: str
-    reason: str
-    over: bool
-    created: str
-    score: Score | None
-
-
-class Full(Short):
-    """All that its team may know of a submission."""
-
-    progress: Progress | None
-    problems: list[Problem]
-    history: list[Step]
-
-
-class Page(Schema):
-    """Some of a list."""
-
-    count: int
-    items: list[Short]
 
 
 class Refusal(Trouble):
@@ -178,24 +87,20 @@ CHANGED = changes(Full, 404, 409)
 
 
 @router.get(
-    "", auth=READER, response=answers(Page, 422), by_alias=True, summary="My team's submissions, newest first"
+    "",
+    auth=READER,
+    response=answers(Listing[Short], 422),
+    by_alias=True,
+    summary="My team's submissions, newest first",
 )
 def listed(
-    request: HttpRequest,
-    state: str = "",
-    sha256: str = "",
-    limit: int = Query(50, ge=1, le=200),
-    offset: int = Query(0, ge=0, le=1_000_000),
+    request: HttpRequest, state: str = TEXT, sha256: str = TEXT, limit: int = LIMIT, offset: int = OFFSET
 ) -> dict[str, Any]:
-    """`state` and `sha256` choose some of them."""
+    """`state` and `sha256` choose some of them; without a team there are none."""
     team = team_of(request.auth)
-    found = Submission.objects.select_related("team").filter(team=team) if team else Submission.objects.none()
-    if state:
-        found = found.filter(state=state.replace("\x00", ""))
-    if sha256:
-        found = found.filter(sha256=require_hash(sha256))
-    items = [submission_record(submission) for submission in found[offset : offset + limit]]
-    return {"count": found.count(), "items": items}
+    own = Submission.objects.select_related("team").filter(team=team) if team else Submission.objects.none()
+    found = chosen(own, state=state, sha256=require_hash(sha256))
+    return listing(found, limit, offset, submission_record)
 
 
 @router.post(

@@ -14,7 +14,8 @@ from ninja.errors import HttpError
 from organelle.portal.accounts import teams
 from organelle.portal.accounts.forms import AddressForm, TeamForm
 from organelle.portal.accounts.models import Invitation, Membership, Team
-from organelle.portal.api.asking import Asked, answers, changes, cleaned
+from organelle.portal.api.answers import answers, changes
+from organelle.portal.api.asking import Asked, cleaned
 from organelle.portal.api.scopes import OWNER
 
 router = Router(tags=["team"])

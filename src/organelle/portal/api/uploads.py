@@ -20,10 +20,10 @@ from django.utils.http import http_date
 from ninja import Router
 from ninja.errors import HttpError
 
-from organelle.portal.api.answers import TUS, OtherVersion, full_record, public_answers, say
-from organelle.portal.api.asking import answers, changes
-from organelle.portal.api.callers import SUBMITTER
-from organelle.portal.api.submissions import Full
+from organelle.portal.api.answers import TUS, answers, changes, public_answers, say
+from organelle.portal.api.refusals import OtherVersion
+from organelle.portal.api.scopes import SUBMITTER
+from organelle.portal.api.submitted import Full, full_record
 from organelle.portal.submissions.fields import LINEAGE_BYTES
 from organelle.portal.submissions.intake import known_submission, team_of
 from organelle.portal.submissions.models import Upload

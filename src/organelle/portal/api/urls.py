@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from organelle.portal.api.answers import nothing_here
 from organelle.portal.api.methods import with_all_methods
+from organelle.portal.api.refusals import nothing_here
 from organelle.portal.api.service import api, docs, openapi
 
 operations, room, namespace = api.urls

@@ -13,7 +13,8 @@ from ninja import Router, Schema
 
 from organelle.portal.accounts.closing import set_active, set_standing
 from organelle.portal.accounts.models import Team, User
-from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Asked, Listing, answers, changes, listing, plain
+from organelle.portal.api.answers import Listing, answers, changes, listing
+from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Asked, plain
 from organelle.portal.api.scopes import ORGANISER
 from organelle.portal.submissions.limits import allowance
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 
-from organelle.portal.api.asking import Asked, Moment, Words, answers, changes
+from organelle.portal.api.answers import answers, changes
+from organelle.portal.api.asking import Asked, Moment, Words
 from organelle.portal.api.organise.keeping import drop, keep
 from organelle.portal.api.scopes import ORGANISER
 from organelle.portal.challenge.models import Phase

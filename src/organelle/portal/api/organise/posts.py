@@ -10,17 +10,8 @@ from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 from ninja import Field, Router, Schema, Status
 
-from organelle.portal.api.asking import (
-    LIMIT,
-    OFFSET,
-    Asked,
-    Listing,
-    Moment,
-    Words,
-    answers,
-    changes,
-    listing,
-)
+from organelle.portal.api.answers import Listing, answers, changes, listing
+from organelle.portal.api.asking import LIMIT, OFFSET, Asked, Moment, Words
 from organelle.portal.api.organise.keeping import drop, keep
 from organelle.portal.api.scopes import ORGANISER
 from organelle.portal.news.forms import PostForm

@@ -11,21 +11,10 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Router, Schema
 
-from organelle.portal.api.answers import full_record, submission_record
-from organelle.portal.api.asking import (
-    LIMIT,
-    OFFSET,
-    TEXT,
-    Asked,
-    Listing,
-    Words,
-    answers,
-    changes,
-    chosen,
-    listing,
-)
+from organelle.portal.api.answers import Listing, answers, changes, listing
+from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Asked, Words, chosen
 from organelle.portal.api.scopes import ORGANISER
-from organelle.portal.api.submissions import Full, Short
+from organelle.portal.api.submitted import Full, Short, full_record, submission_record
 from organelle.portal.scoring.desk import BY_AN_ORGANISER, DEEDS, do
 from organelle.portal.scoring.models import Job, Task
 from organelle.portal.scoring.queue import rescore_all

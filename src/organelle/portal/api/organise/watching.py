@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 
 from organelle.portal.api.about import TeamLimits
-from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Listing, answers, chosen, listing
+from organelle.portal.api.answers import Listing, answers, listing
+from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, chosen
 from organelle.portal.api.scopes import ORGANISER
 from organelle.portal.challenge.models import AuditEntry
 from organelle.portal.scoring.metrics import concerns, living_workers
