@@ -23,12 +23,9 @@ from organelle.portal.board.intervals import (
     FEWEST_CROPS,
     are_alike,
     draw_columns,
-    packed,
-    resample,
-    resample_safely,
-    unpacked,
 )
 from organelle.portal.board.models import Resample
+from organelle.portal.board.resampling import packed, resample, resample_safely, unpacked
 
 
 def drawn(rows, metric=METRIC, **options):

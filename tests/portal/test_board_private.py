@@ -12,8 +12,8 @@ from two_crops import FIRST, SECOND, TRUTH, make_two_crops
 from organelle.catalog import load_catalog
 from organelle.errors import ScoringError
 from organelle.evaluate import evaluate, open_truth, plan_evaluation, simulate
-from organelle.portal.board.intervals import resample
 from organelle.portal.board.models import Resample
+from organelle.portal.board.resampling import resample
 from organelle.portal.board.standings import score_of, standings
 from organelle.portal.challenge.models import AuditEntry
 from organelle.portal.checks import findings

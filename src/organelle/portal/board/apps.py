@@ -15,6 +15,6 @@ class BoardConfig(AppConfig):
         """Resample every result as soon as it is stored."""
         from django.db.models.signals import post_save
 
-        from organelle.portal.board.intervals import resample_when_kept
+        from organelle.portal.board.resampling import resample_when_kept
 
         post_save.connect(resample_when_kept, sender="scoring.Result", dispatch_uid="board.resample")

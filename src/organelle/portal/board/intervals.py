@@ -1,8 +1,8 @@
 """How much the choice of crops decides: every result is scored anew for crops drawn with replacement.
 
-This is the bootstrap over crops (Efron 1979) that `csc compare` does, for each column of the board, done once
-when a result is stored. All results of a question draw the same crops, so that two teams can be compared draw
-by draw.
+This is the bootstrap over crops (Efron 1979) that `csc compare` does, for each column of the board;
+`resampling` does it once, when a result is stored. All results of a question draw the same crops, so that two
+teams can be compared draw by draw.
 
 A class that was counted in few crops gets no interval: of two crops both ends would be the score of a single
 one, and those are nobody's business.
@@ -10,14 +10,12 @@ one, and those are nobody's business.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.db import DatabaseError, transaction
 
 from organelle.evaluate import Row
 from organelle.metrics import (
@@ -29,11 +27,7 @@ from organelle.metrics import (
     SemanticScore,
     pool,
 )
-from organelle.portal.board.models import Ranking, Resample
-from organelle.portal.scoring.models import Result
 from organelle.portal.scoring.private import kept_row
-
-log = logging.getLogger("organelle.portal.board")
 
 DRAWS = 1000
 SEED = 0
@@ -43,12 +37,6 @@ QUANTILES = (0.025, 0.975)
 FEWEST_CROPS = 5
 """With fewer the ends of an interval can be the scores of single crops: of three, one draw in 27 holds the
 worst one alone."""
-
-STEPS = 60_000
-"""A score between 0 and 1 is kept in so many steps, which is finer than any figure that is shown."""
-
-NOTHING = 65_535
-"""In place of a score: none of the drawn crops holds the class."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -120,76 +108,6 @@ def are_alike(one: Floats, other: Floats) -> bool:
         return True
     low, high = np.quantile(known, QUANTILES)
     return bool(low <= 0 <= high)
-
-
-def resample(result: Result) -> None:
-    """Draw all columns of a stored result, and keep what was drawn in place of what was there.
-
-    Public and private crops are drawn apart: nothing of one says anything about the other.
-    """
-    drawn: dict[Ranking, list[Mapping[str, Any]]] = {Ranking.PUBLIC: [], Ranking.FINAL: []}
-    for record in result.crops.get("rows", ()):
-        is_private = record["crop_id"] in result.private
-        drawn[Ranking.FINAL if is_private else Ranking.PUBLIC].append(record)
-    kept = [
-        _resample(result, ranking, found)
-        for ranking, records in drawn.items()
-        for found in draw_columns(records, result.metric).values()
-    ]
-    with transaction.atomic():
-        result.resamples.all().delete()
-        Resample.objects.bulk_create(
-            kept,
-            update_conflicts=True,  # another process may draw the same
-            unique_fields=["result", "ranking", "column"],
-            update_fields=["private_crops", "score", "crops", "low", "high", "draws"],
-        )
-
-
-def _resample(result: Result, ranking: Ranking, found: Drawn) -> Resample:
-    low, high = found.interval or (None, None)
-    return Resample(
-        result=result,
-        ranking=ranking,
-        private_crops=result.private_crops,
-        column=found.column,
-        score=found.score,
-        crops=found.crops,
-        low=low,
-        high=high,
-        draws=packed(found.scores),
-    )
-
-
-def resample_when_kept(instance: Result, **_: Any) -> None:
-    """Resample a result once its transaction is over; trouble with that never hurts the result."""
-    transaction.on_commit(lambda: resample_safely(instance.pk), robust=True)
-
-
-def resample_safely(pk: int) -> None:
-    """Resample, if the result is still there; one whose crops cannot be read has no intervals.
-
-    A database that cannot be written now is tried again when the board is looked at.
-    """
-    result = Result.objects.filter(pk=pk).first()
-    if result is None:
-        return
-    try:
-        resample(result)
-    except (ArithmeticError, AttributeError, DatabaseError, LookupError, TypeError, ValueError):
-        log.exception("result %s has no intervals", result)
-
-
-def packed(scores: Floats) -> bytes:
-    """Scores of draws as little-endian 16-bit numbers, NaN as `NOTHING`."""
-    steps = np.where(np.isnan(scores), NOTHING, np.rint(np.clip(scores, 0, 1) * STEPS))
-    return steps.astype("<u2").tobytes()
-
-
-def unpacked(draws: bytes) -> Floats:
-    """What `packed` wrote."""
-    steps = np.frombuffer(draws, "<u2")
-    return np.where(steps == NOTHING, np.nan, steps / STEPS)
 
 
 def _times_drawn(n: int, draws: int, seed: int) -> npt.NDArray[np.int64]:

@@ -24,10 +24,11 @@ from organelle.portal.board.figures import (
     rounded,
     score_of,
 )
-from organelle.portal.board.intervals import are_alike, resample_safely, unpacked
+from organelle.portal.board.intervals import are_alike
 from organelle.portal.board.models import Ranking, Resample
 from organelle.portal.board.questions import Choice, choose_question
 from organelle.portal.board.records import Standing, Standings, Step
+from organelle.portal.board.resampling import resample_safely, unpacked
 
 __all__ = ["board_name", "history", "score_of", "standings", "standings_and_history"]
 
@@ -108,16 +109,16 @@ def _standings(column: str, choice: Choice, teams: Iterable[Sequence[Entry]], ra
     private = choice.shown.private_crops if choice.shown else ""
     marked = _with_marks(_ranked(map(_best, teams)), column, _Sight(ranking, private))
     return Standings(
-        column,
-        choice.shown.metric if choice.shown else "",
-        choice.metrics,
-        decimals(),
-        tuple(marked),
-        choice.newer_metric,
-        choice.done,
-        choice.total,
-        ranking,
-        len(private.split(",")) if private and ranking == Ranking.FINAL else None,
+        column=column,
+        metric=choice.shown.metric if choice.shown else "",
+        metrics=choice.metrics,
+        decimals=decimals(),
+        rows=tuple(marked),
+        newer_metric=choice.newer_metric,
+        done=choice.done,
+        total=choice.total,
+        ranking=ranking,
+        private_crops=len(private.split(",")) if private and ranking == Ranking.FINAL else None,
     )
 
 
