@@ -15,8 +15,8 @@ class OwnAccount(OrganelleError):
     """Nobody closes out themselves."""
 
 
-def set_active(person: User, by: User, *, active: bool) -> None:
-    """Close `person` out, everywhere and at once, or let them in again.
+def set_active(person: User, by: User, door: str, *, active: bool) -> None:
+    """Close `person` out, everywhere and at once, or let them in again; `door` is told in the audit log.
 
     Raises:
         OwnAccount: it is one's own.
@@ -32,11 +32,11 @@ def set_active(person: User, by: User, *, active: bool) -> None:
             end_all(person)
         person.is_active = active
         person.save(update_fields=["is_active"])
-        note_changed(by, person, ["is_active"], "api")
+        note_changed(by, person, ["is_active"], door)
 
 
-def set_standing(team: Team, by: User, **values: bool) -> None:
-    """Whether a team is excluded (`is_banned`) or one of the organisers' own (`is_baseline`)."""
+def set_standing(team: Team, by: User, door: str, **values: bool) -> None:
+    """Say whether a team is excluded (`is_banned`) or one of the organisers' own (`is_baseline`)."""
     changed = [name for name, value in values.items() if getattr(team, name) != value]
     if not changed:
         return
@@ -44,4 +44,4 @@ def set_standing(team: Team, by: User, **values: bool) -> None:
         setattr(team, name, values[name])
     with transaction.atomic():
         team.save(update_fields=changed)
-        note_changed(by, team, changed, "api")
+        note_changed(by, team, changed, door)

@@ -13,6 +13,7 @@ from organelle.portal.api.asking import cleaned
 from organelle.portal.challenge.changes import note_added, note_changed, note_deleted
 
 DOOR = "api"
+"""By which changes came, in the audit log."""
 
 
 def keep(form: type[ModelForm], row: Any, given: Mapping[str, Any], by: Any) -> Any:

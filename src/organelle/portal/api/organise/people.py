@@ -15,6 +15,7 @@ from organelle.portal.accounts.closing import set_active, set_standing
 from organelle.portal.accounts.models import Team, User
 from organelle.portal.api.answers import Listing, answers, changes, listing
 from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Asked, plain
+from organelle.portal.api.organise.keeping import DOOR
 from organelle.portal.api.scopes import ORGANISER
 from organelle.portal.submissions.limits import allowance
 
@@ -112,7 +113,7 @@ def user(request: HttpRequest, number: int) -> dict[str, Any]:  # noqa: ARG001
 def change_user(request: HttpRequest, number: int, change: Access) -> dict[str, Any]:
     """Anybody but oneself. Who organises is said on the organisers' pages alone."""
     person: User = get_object_or_404(User, pk=number)
-    set_active(person, request.auth, active=change.active)
+    set_active(person, request.auth, DOOR, active=change.active)
     return _user(person)
 
 
@@ -143,7 +144,8 @@ def team(request: HttpRequest, number: int) -> dict[str, Any]:  # noqa: ARG001
 def change_team(request: HttpRequest, number: int, change: Standing) -> dict[str, Any]:
     """An excluded team hands nothing in."""
     found: Team = get_object_or_404(Team, pk=number)
-    set_standing(found, request.auth, **{f"is_{k}": v for k, v in change.dict(exclude_none=True).items()})
+    wanted = {f"is_{name}": holds for name, holds in change.dict(exclude_none=True).items()}
+    set_standing(found, request.auth, DOOR, **wanted)
     return _full_team(found)
 
 
