@@ -28,18 +28,7 @@ from organelle.portal.submissions.storage import storage
 from organelle.portal.submissions.store import RESERVE_BYTES, folder
 
 NAME = re.compile(r"portal-\d{8}-\d{6}\.tar")
-PROGRAM = """
-import os, sys
-from pathlib import Path
-from organelle.errors import OrganelleError
-from organelle.portal.backup import backup
-from organelle.portal.config import load_config
-root, out = map(Path, sys.argv[1:])
-try:
-    backup(root, load_config(root, os.environ), out)
-except (OrganelleError, OSError) as error:
-    sys.exit(f"{type(error).__name__}: {error}")
-"""
+CSC = (sys.executable, "-c", "from organelle.cli import main; main()")
 
 
 class NoBackup(Exception):
@@ -166,7 +155,8 @@ def _require_room() -> None:
 
 def _start(name: str, lock: IO[str]) -> None:
     """The new process inherits the lock, and holds it until it ends."""
-    command = [sys.executable, "-c", PROGRAM, str(folder().root.resolve()), str((place() / name).resolve())]
+    root, out = folder().root.resolve(), (place() / name).resolve()
+    command = [*CSC, "portal", "backup", "--data", str(root), "--to", str(out)]
     with _log_of(name).open("w") as told:
         process = subprocess.Popen(
             command,
