@@ -11,8 +11,9 @@ from django.utils import timezone
 from scored_files import State, handed_in, worker
 
 from organelle.portal.accounts.models import ApiToken, Team, User
-from organelle.portal.challenge.models import AuditEntry, Phase
-from organelle.portal.news.models import Post
+from organelle.portal.challenge.models import AuditEntry, Phase, Rules
+from organelle.portal.challenge.rules import rules_version
+from organelle.portal.news.models import Post, Subscriber
 from organelle.portal.news.posting import visible
 from organelle.portal.scoring import queue
 from organelle.portal.scoring.leases import take_check
@@ -32,7 +33,9 @@ PLACES = (
     "users",
     "teams",
     "phases",
+    "rules",
     "posts",
+    "subscribers",
 )
 
 
@@ -278,6 +281,45 @@ class TestPhases:
         desk("POST", "organise/phases", **given)
         again = desk("POST", "organise/phases", **given)
         assert (again.status_code, again.json()["problems"][0]["place"]) == (422, "body.starts")
+
+
+class TestRules:
+    def test_a_version_holds_from_its_moment_on_and_its_words_stay(self, desk, person):
+        made = desk("POST", "organise/rules", version="2", text="Be *kind*.").json()
+        assert rules_version() == "2"
+        place = f"organise/rules/{made['id']}"
+        later = (timezone.now() + timedelta(days=1)).isoformat()
+        assert desk("PATCH", place, holds_from=later).json()["text"] == "Be *kind*."
+        assert rules_version() == "1"
+        assert desk("PATCH", place, holds_from=later, text="Be rude.").status_code == 422
+        assert [one["version"] for one in desk("GET", "organise/rules").json()] == ["2"]
+        noted = AuditEntry.objects.order_by("pk").values_list("action", flat=True)
+        assert list(noted) == ["rules.added", "rules.changed"]
+
+    @pytest.mark.parametrize(
+        "fields", [{"version": ""}, {"version": "2"}, {"version": "x" * 33}, {"text": ""}, {"text": "a\x00"}]
+    )
+    def test_versions_that_cannot_be(self, desk, fields):
+        Rules.objects.create(version="2", text="Be kind.")
+        assert desk("POST", "organise/rules", **({"version": "3", "text": "x"} | fields)).status_code == 422
+        assert Rules.objects.count() == 1
+
+
+class TestSubscribers:
+    def test_they_are_found_and_taken_off(self, desk):
+        for name in ("ada", "ben"):
+            Subscriber.objects.create(email=f"{name}@lab.example", leave_key=f"leave-{name}")
+        assert [one["email"] for one in desk("GET", "organise/subscribers").json()["items"]] == [
+            "ada@lab.example",
+            "ben@lab.example",
+        ]
+        answer = desk("GET", "organise/subscribers?search=BEN")
+        (found,) = answer.json()["items"]
+        assert "leave" not in answer.content.decode(), "with its word anybody could take them off"
+        assert desk("DELETE", f"organise/subscribers/{found['id']}").status_code == 204
+        assert desk("DELETE", f"organise/subscribers/{found['id']}").status_code == 404
+        assert Subscriber.objects.get().email == "ada@lab.example"
+        assert last().action == "subscriber.deleted"
 
 
 class TestPosts:

@@ -27,7 +27,7 @@ from organelle.portal.accounts.models import (
     User,
     hash_of,
 )
-from organelle.portal.challenge.models import Phase
+from organelle.portal.challenge.models import Phase, Rules
 from organelle.portal.news.models import Post, Subscriber
 from organelle.portal.scoring.models import Job
 from organelle.portal.submissions.models import Upload
@@ -278,6 +278,10 @@ TABLE: dict[str, dict[str, Codes]] = {
     "/api/organise/teams/{team}": {"GET": organisers(200), "PATCH": organisers(200)},
     "/api/organise/phases": WRITE,
     "/api/organise/phases/{phase}": NO_LOOK | {"PATCH": organisers(200), "DELETE": organisers(204)},
+    "/api/organise/rules": WRITE,
+    "/api/organise/rules/{rules}": NO_LOOK | {"PATCH": organisers(422)},
+    "/api/organise/subscribers": WATCH,
+    "/api/organise/subscribers/{subscriber}": NO_LOOK | {"DELETE": organisers(204)},
     "/api/organise/posts": WRITE,
     "/api/organise/posts/{post}": {
         "GET": organisers(200),
@@ -305,7 +309,7 @@ def world(person: User, team: Team, organiser: User, portal_folder, settings) ->
     path_of(upload).touch()
     Post.objects.create(slug="first", title="First", body="Words.", published=timezone.now())
     Post.objects.create(slug="draft", title="Draft", body="Not yet.")
-    Subscriber.objects.create(email="reader@lab.example", leave_key="leaving", confirm_key=hash_of("word"))
+    reader = Subscriber.objects.create(email="a@b.example", leave_key="leaving", confirm_key=hash_of("word"))
     clients = clients_of(others | {"member": member, "lead": person, "organiser": organiser})
     invitation, word = Invitation.make(team, "carl@lab.example", person)
     submission = scored_submission(team, rows_of(0.8), user=member)
@@ -314,6 +318,8 @@ def world(person: User, team: Team, organiser: User, portal_folder, settings) ->
         "submission": submission.pk,
         "job": Job.objects.create(submission=submission, kind=Job.Kind.CHECK, state=Job.State.DONE).pk,
         "phase": Phase.objects.create(kind="open", starts="2020-01-01T00:00Z").pk,
+        "rules": Rules.objects.create(version="0", text="Be kind.", holds_from="2200-01-01T00:00Z").pk,
+        "subscriber": reader.pk,
         "post": Post.objects.get(slug="draft").pk,
         "team": team.pk,
         "user": member.pk,

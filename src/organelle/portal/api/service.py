@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 import organelle
 from organelle.portal.api import about, boards, news, people, submissions, tables, teams, uploads
 from organelle.portal.api.organise import people as organise_people
-from organelle.portal.api.organise import phases, posts, watching
+from organelle.portal.api.organise import phases, posts, rules, subscribers, watching
 from organelle.portal.api.organise import submissions as organise_submissions
 from organelle.portal.api.pace import AnonymousPace, paced
 from organelle.portal.api.refusals import handle_errors
@@ -23,7 +23,7 @@ from organelle.portal.explorer.answers import json_answer
 GOOD_FOR_S = 300
 METHODS = ("get", "post", "head", "patch", "put", "delete", "options")
 DESCRIPTION = (
-    "Everything that the pages do, for programs. Programs send a token that its owner made at "
+    "What the pages do, for programs. Programs send a token that its owner made at "
     "/account/tokens/ as `Authorization: Bearer TOKEN`. Errors are JSON with `detail`, and `problems` where "
     "there are several. Times are UTC. HEAD is answered wherever GET is. Whoever asks too often gets 429 "
     "with Retry-After."
@@ -47,7 +47,7 @@ api.add_router("", boards.router)
 api.add_router("", news.router)
 api.add_router("/submissions", submissions.router)
 api.add_router("/uploads", uploads.router)
-for room in (organise_submissions, watching, organise_people, phases, posts):
+for room in (organise_submissions, watching, organise_people, phases, rules, posts, subscribers):
     api.add_router("/organise", room.router)
 
 
