@@ -30,7 +30,7 @@ def portal(
         str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for other machines, too.")
     ] = "127.0.0.1",
     demo: Annotated[
-        bool, typer.Option("--demo", help="With a synthetic challenge, three teams, submissions and posts.")
+        bool, typer.Option("--demo", help="With a synthetic challenge, teams, submissions and posts.")
     ] = False,
 ) -> None:
     """Start the challenge's portal: web server, queue and workers, from one folder.
