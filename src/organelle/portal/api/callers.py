@@ -28,7 +28,7 @@ WRONG_PER_MINUTE = 60
 class Token(HttpBearer):
     """`Authorization: Bearer TOKEN`, with one of these scopes."""
 
-    def __init__(self, *scopes: ApiToken.Scope) -> None:
+    def __init__(self, *scopes: Any) -> None:
         super().__init__()
         self.scopes = scopes
 
