@@ -14,6 +14,7 @@ from organelle.evaluate.kept import NO_ROW, row_from_record
 from organelle.evaluate.records import Row
 from organelle.evaluate.rows import PlannedRow
 from organelle.evaluate.truth import Truth
+from organelle.evaluate.warming import WARM
 
 if TYPE_CHECKING:
     from organelle.submission import Submission
@@ -61,7 +62,7 @@ class Crew:
             jobs,
             workers=self.workers,
             memory_bytes=self.memory_bytes,
-            warm=judge.WARM,
+            warm=WARM,
             on_event=self.listen,
         )
 

@@ -7,8 +7,6 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from organelle.classes import Kind
 from organelle.evaluate.explain import explain_row
 from organelle.evaluate.fault_slices import draw_faults
@@ -24,21 +22,6 @@ from organelle.submission import Submission, open_submission
 SCORE = "organelle.evaluate.judge:score"
 EXPLAIN = "organelle.evaluate.judge:explain"
 DRAW = "organelle.evaluate.judge:draw"
-WARM = "organelle.evaluate.judge:warm"
-
-
-def warm() -> None:
-    """Load everything that scoring a row needs, compiled code too."""
-    import skimage.transform  # noqa: F401
-    import zarr
-
-    from organelle.metrics import compare_instances
-
-    zarr.config.set({"threading.max_workers": 1})
-    truth, prediction = np.zeros((2, 12, 12, 12), np.uint16)
-    truth[1:4, 1:4, 1:4], prediction[1:4, 1:4, 8:11], prediction[1:4, 1, 1:9] = 1, 1, 1
-    for ids, labels in ((np.uint16, np.uint16), (np.uint8, np.uint16), (np.uint32, np.uint32)):
-        compare_instances(prediction.astype(labels), truth.astype(ids), (8.0, 8.0, 8.0))
 
 
 def arguments(planned: PlannedRow, submission: Submission, truth: Truth, **others: Any) -> dict[str, Any]:
