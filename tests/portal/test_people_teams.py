@@ -10,6 +10,7 @@ from django.core import mail
 from django.core.exceptions import ValidationError
 from django.test import Client
 
+from organelle.portal.accounts.forms import TeamForm
 from organelle.portal.accounts.models import Invitation, Membership, Team, User
 from organelle.portal.accounts.names import plain_name
 from organelle.portal.accounts.teams import (
@@ -98,15 +99,37 @@ def test_names_without_latin_letters_have_an_address_too(bob):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "…", "a\u202eb", "a\u200bb", "a\x00b", "see https://evil.example", "WWW.evil.example"]
-)
+    "name",
+    [
+        "", "…", "a\u202eb", "a\u200bb", "a\x00b", "see https://evil.example", "WWW.evil.example",
+        "Golgi\ufe0f", "Gol\u034fgi", "Golgi\u3164", "\u3164", "Golgi\U000e0101", "\u2800a",
+        "x" + "\u0301" * 5,
+    ],
+)  # fmt: skip
 def test_names_that_deceive(name):
     with pytest.raises(ValidationError):
-        plain_name(name)
+        plain_name(name, 60)
+
+
+def test_a_name_is_as_long_as_it_is_shown(bob):
+    """One letter may stand for eighteen."""
+    with pytest.raises(ValidationError, match="at most 60"):
+        plain_name("\ufdfa" * 4, 60)
+    assert not TeamForm({"name": "Golgi", "affiliation": "\ufdfa" * 120}).is_valid()
+    assert len(User.objects.of("a" * 200 + "@lab.example").name) == 100
+
+
+@pytest.mark.parametrize("name", ["Anonymous 1a2b3c4d", "ANONYMOUS", "Ａnonymous 00000000"])
+def test_no_team_passes_for_one_that_wants_no_name(person, team, bob, name):
+    plain = plain_name(name, 60)
+    with pytest.raises(TeamError, match="choose another name"):
+        make_team(bob, plain)
+    with pytest.raises(TeamError, match="choose another name"):
+        rename(team, person, plain)
 
 
 def test_names_that_look_alike_are_alike():
-    assert plain_name("ｇｏｌｇｉ") == "golgi"
+    assert plain_name("ｇｏｌｇｉ", 60) == "golgi"
 
 
 def test_one_is_in_one_team(person, team, bob):

@@ -52,7 +52,7 @@ class NameForm(PlainForm):
 
     def clean_name(self) -> str:
         """The name in one line."""
-        return plain_name(self.cleaned_data["name"])
+        return plain_name(self.cleaned_data["name"], self.fields["name"].max_length)
 
 
 class TeamForm(PlainForm):
@@ -65,12 +65,12 @@ class TeamForm(PlainForm):
 
     def clean_name(self) -> str:
         """The name in one line."""
-        return plain_name(self.cleaned_data["name"])
+        return plain_name(self.cleaned_data["name"], self.fields["name"].max_length)
 
     def clean_affiliation(self) -> str:
         """In one line, or nothing."""
         text = self.cleaned_data["affiliation"].strip()
-        return plain_name(text) if text else ""
+        return plain_name(text, self.fields["affiliation"].max_length) if text else ""
 
 
 class TokenForm(PlainForm):
@@ -90,7 +90,7 @@ class TokenForm(PlainForm):
 
     def clean_name(self) -> str:
         """The name in one line."""
-        return plain_name(self.cleaned_data["name"])
+        return plain_name(self.cleaned_data["name"], self.fields["name"].max_length)
 
 
 class FarewellForm(PlainForm):

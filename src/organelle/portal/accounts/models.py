@@ -39,7 +39,8 @@ class People(UserManager):
         address = email.strip().lower()
         person: User
         person, _ = self.get_or_create(
-            email=address, defaults={"username": f"u{uuid.uuid4().hex[:16]}", "name": address.split("@")[0]}
+            email=address,
+            defaults={"username": f"u{uuid.uuid4().hex[:16]}", "name": address.split("@")[0][:100]},
         )
         return person
 

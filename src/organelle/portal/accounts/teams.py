@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from organelle.errors import OrganelleError
 from organelle.portal.accounts import mail
 from organelle.portal.accounts.models import Invitation, Membership, Team, User, hash_of
-from organelle.portal.accounts.names import alike
+from organelle.portal.accounts.names import alike, is_reserved
 from organelle.portal.challenge.models import note
 from organelle.portal.challenge.pace import may
 
@@ -75,14 +75,18 @@ def rename(team: Team, by: User, name: str, affiliation: str = "") -> None:
     """Give `team` another name.
 
     Raises:
-        TeamError: the name is taken.
+        TeamError: the name is taken, or not for teams.
     """
     _require_free(name, but=team)
     before = team.name
     team.name, team.affiliation = name, affiliation
     if alike(before) != alike(name):
         team.slug = _slug(name)
-    team.save(update_fields=["name", "affiliation", "slug"])
+    try:
+        with transaction.atomic():
+            team.save(update_fields=["name", "affiliation", "slug"])
+    except IntegrityError:
+        raise TeamError(f"Another team took the name {name} at this moment; choose another one.") from None
     note(by, "team.renamed", f"team {team.pk}", before=before, name=name)
 
 
@@ -186,6 +190,8 @@ def hand_on(team: Team, to: Membership, by: User) -> None:
 
 def _require_free(name: str, but: Team | None = None) -> None:
     """Compared here, since databases fold the case of ASCII letters only."""
+    if is_reserved(name):
+        raise TeamError("The board calls teams so that want no name; choose another name.")
     others = Team.objects.exclude(pk=but.pk if but else None).values_list("name", flat=True)
     if alike(name) in {alike(other) for other in others}:
         raise TeamError(f"There is a team of the name {name} already; choose another one.")
