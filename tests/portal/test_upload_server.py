@@ -217,3 +217,11 @@ class TestCrashes:
         headers = {"Upload_Offset": "0", "Content_Type": KIND, "Upload_Checksum": wrong}
         assert ask(fresh, "PATCH", place, b"abcd", **headers).status == 460
         assert offset_of(fresh, place) == 0
+
+    def test_many_at_once_open_as_many_as_one_may(self, fresh):
+        with ThreadPoolExecutor(12) as pool:
+            answers = pool.map(
+                lambda n: ask(fresh, "POST", "/api/uploads/", Upload_Length=str(n)), range(1, 13)
+            )
+            assert sorted(answer.status for answer in answers) == [201] * 3 + [409] * 9
+        assert fresh.rows("SELECT count(*) FROM submissions_upload") == [(3,)]

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from organelle.portal.accounts.models import User
@@ -41,24 +42,29 @@ def begin(
     require_length(length)
     values = read_fields(fields or {})
     require_may_hand_in(user, team_of(user))
-    mine = open_uploads(user)
-    if digest and (same := mine.filter(sha256=digest, length=length).first()):
-        same.fields = values
-        same.save(update_fields=["fields"])
-        return same
-    limit = settings.PORTAL.limits.open_uploads
-    if mine.count() >= limit:
-        raise Refused(
-            f"you have {limit} unfinished uploads, as many as one may; finish or remove one at /submit/",
-            "uploads",
-        )
-    require_room(length)
-    upload = Upload.objects.create(
-        user=user, length=length, name=file_name(name), sha256=digest, fields=values
-    )
+    upload = _open(user, length, file_name(name), digest, values)
     path_of(upload).touch(mode=0o600)
     sync_folder(path_of(upload).parent)
     return upload
+
+
+def _open(user: User, length: int, name: str, digest: str, values: dict[str, Any]) -> Upload:
+    """One at a time of each person, so that several at once do not share the last place."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        mine = open_uploads(user)
+        if digest and (same := mine.filter(sha256=digest, length=length).first()):
+            same.fields = values
+            same.save(update_fields=["fields"])
+            return cast("Upload", same)
+        limit = settings.PORTAL.limits.open_uploads
+        if mine.count() >= limit:
+            raise Refused(
+                f"you have {limit} unfinished uploads, as many as one may; finish or remove one at /submit/",
+                "uploads",
+            )
+        require_room(length)
+        return Upload.objects.create(user=user, length=length, name=name, sha256=digest, fields=values)
 
 
 def require_hash(sha256: str) -> str:
