@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from organelle.portal.accounts.models import User
+from organelle.portal.accounts.models import Team, User
 from organelle.portal.challenge.models import Phase, note
 from organelle.portal.submissions.fields import EDITABLE, read_fields
 from organelle.portal.submissions.models import NotInThatState, Submission
@@ -45,9 +45,10 @@ def edit(submission: Submission, user: User, given: Mapping[str, Any]) -> Submis
     for key, value in changed.items():
         setattr(submission, key, value)
     if changed:
-        if not submission.publish:
+        submission.save(update_fields=[*changed])
+        if not submission.publish:  # else the choice stays whatever it is by now
+            Submission.objects.filter(pk=submission.pk).update(chosen=False)
             submission.chosen = False
-        submission.save(update_fields=[*changed, "chosen"])
         note(user, "submission.edited", f"submission {submission.pk}", fields=sorted(changed))
     return submission
 
@@ -85,6 +86,7 @@ def choose(submission: Submission, user: User, *, chosen: bool = True) -> Submis
     if chosen and not submission.publish:
         raise Refused("this submission may not stand on the board; give your consent first", "state")
     with transaction.atomic():
+        Team.objects.select_for_update().get(pk=submission.team_id)  # lest two at once choose two
         Submission.objects.filter(team=submission.team, chosen=True).update(chosen=False)
         Submission.objects.filter(pk=submission.pk).update(chosen=chosen)
         note(user, "submission.chosen", f"submission {submission.pk}", chosen=chosen)
