@@ -12,9 +12,11 @@ from django.test import Client
 from django.utils import timezone
 
 from organelle.portal.accounts.models import ApiToken, LoginLink, Membership, Team, User
-from organelle.portal.accounts.personal import LastOrganiser, forget
+from organelle.portal.accounts.personal import GONE, LastOrganiser, change, forget
 from organelle.portal.challenge.models import AuditEntry, note
 from organelle.portal.news.models import Subscriber
+from organelle.portal.scoring.models import Job
+from organelle.portal.submissions.actions import cancel
 from organelle.portal.submissions.models import Submission, Transition
 
 pytestmark = pytest.mark.django_db
@@ -175,6 +177,30 @@ def test_who_goes_takes_everything_along_but_the_submissions(signed_in, person, 
     assert "Lovelace" not in left
     assert "ada@" not in left.lower()
     assert AuditEntry.objects.filter(action="account.deleted").exists()
+
+
+def test_former_names_are_forgotten_too_and_on_what_others_handed_in(person, team, submission):
+    bob = User.objects.of("bob@lab.example")
+    Membership.objects.create(user=bob, team=team)
+    other = Submission.objects.create(team=team, user=bob, sha256="1" * 64, size_bytes=7, name="other.zip")
+    job = Job.objects.create(submission=other, kind=Job.Kind.CHECK)
+    for one in (submission, other):
+        cancel(one, person)
+    change(person, "Countess", mail_scores=False)
+    forget(person)
+    assert {step.actor for step in Transition.objects.all()} == {GONE}
+    assert job.events.get().actor == GONE
+
+
+def test_namesakes_keep_their_names(person, team, submission):
+    bob = User.objects.of("bob@lab.example")
+    change(bob, "Ada Lovelace", mail_scores=False)
+    Membership.objects.create(user=bob, team=team)
+    cancel(submission, bob)
+    other = Submission.objects.create(team=team, user=bob, sha256="1" * 64, size_bytes=7, name="other.zip")
+    Transition.objects.create(submission=other, actor=str(bob), target="checking")
+    forget(person)
+    assert other.transitions.get().actor == "Ada Lovelace"
 
 
 def test_the_last_organiser_stays(organiser, person):

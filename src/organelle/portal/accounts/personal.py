@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.db import transaction
@@ -14,6 +15,9 @@ from organelle.portal.accounts.teams import leave, team_of
 from organelle.portal.challenge.models import AuditEntry, note
 
 GONE = "somebody who has left"
+SUBMISSION_ = "submission "
+"""How the audit log tells which submission it is about."""
+AT_ONCE = 500
 SUBMISSION = (
     "id", "team__name", "name", "sha256", "size_bytes", "method", "description", "code_url", "publish",
     "anonymous", "state", "reason", "created",
@@ -82,16 +86,33 @@ def forget(person: User, by: User | None = None) -> None:
         require_another_organiser(person)
         leave(person)
         end_all(person)
-        name, key = str(person), person.pk
-        AuditEntry.objects.filter(actor=person).update(actor_name=GONE)
-        own = _rows("submissions", "Transition").filter(submission__user=person, actor=name)
-        own.update(actor=GONE)
+        key = person.pk
+        _forget_name(person)
         _rows("news", "Subscriber").filter(email=person.email).delete()
         _rows("news", "OutgoingMail").filter(to=person.email).delete()
         LoginLink.objects.filter(email=person.email).delete()
         Invitation.objects.filter(email=person.email).delete()
         person.delete()
         note(by, "account.deleted", f"user {key}")
+
+
+def _forget_name(person: User) -> None:
+    """Take away the names that `person` had wherever they stand beside something that was done.
+
+    The audit log knows of what, and under which name: names may have changed since.
+    """
+    entries = AuditEntry.objects.filter(actor=person)
+    names = {str(person), *entries.order_by().values_list("actor_name", flat=True).distinct()}
+    about = (
+        entries.filter(about__startswith=SUBMISSION_).order_by().values_list("about", flat=True).distinct()
+    )
+    keys = [UUID(text.removeprefix(SUBMISSION_)) for text in about]
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
+        _rows("submissions", "Transition").filter(submission__in=some, actor__in=names).update(actor=GONE)
+        _rows("scoring", "JobEvent").filter(job__submission__in=some, actor__in=names).update(actor=GONE)
+    _rows("submissions", "Transition").filter(submission__user=person, actor__in=names).update(actor=GONE)
+    entries.update(actor_name=GONE)
 
 
 def require_another_organiser(person: User) -> None:
