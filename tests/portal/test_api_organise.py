@@ -48,6 +48,17 @@ def last() -> AuditEntry:
     return AuditEntry.objects.latest("pk")
 
 
+class TestBounds:
+    @pytest.mark.parametrize("team", ["99999999999999999999", "-99999999999999999999", "0", "x"])
+    def test_teams_that_no_table_holds(self, desk, team):
+        assert desk("GET", f"organise/submissions?team={team}").status_code == 422
+
+    def test_half_a_letter_is_kept_by_nobody(self, desk, organiser):
+        assert desk("POST", "organise/posts", title="News", body="\ud800").status_code == 422
+        assert program(organiser, "account")("POST", "team/join", word="\ud800").status_code == 422
+        assert desk("POST", "organise/posts", title="Nouvelles", body="été 😀").status_code == 201
+
+
 class TestWho:
     @pytest.mark.parametrize("place", PLACES)
     def test_organisers_alone(self, desk, person, team, organiser, place):

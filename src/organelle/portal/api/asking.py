@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from django.db.models import QuerySet
 from django.forms import BaseForm
 from ninja import Query, Schema
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, StringConstraints, field_validator
 
 LIMIT: Any = Query(50, ge=1, le=200)
 OFFSET: Any = Query(0, ge=0, le=1_000_000)
@@ -41,6 +41,17 @@ class Asked(Schema):
     """What a request may hold; a key that is not known is an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _whole_letters(cls, value: Any) -> Any:
+        """Half a letter (a lone surrogate) can be written in JSON, but kept by nobody."""
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError("it holds halves of letters; leave them out") from None
+        return value
 
 
 class Unfit(Exception):

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Router, Schema
+from ninja import Field, Query, Router, Schema
 
 from organelle.portal.api.answers import Listing, answers, changes, listing
 from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Asked, Words, chosen
@@ -21,6 +21,7 @@ from organelle.portal.scoring.queue import rescore_all
 from organelle.portal.submissions.models import Submission
 
 router = Router(tags=["organise: submissions"], auth=ORGANISER)
+TEAM: Any = Query(None, ge=1, lt=1 << 63, description="a team's number")
 DONE = Count("tasks", filter=Q(tasks__state=Task.State.DONE))
 
 
@@ -88,7 +89,7 @@ class Begun(Schema):
 def listed(
     request: HttpRequest,  # noqa: ARG001
     state: str = TEXT,
-    team: int | None = None,
+    team: int | None = TEAM,
     limit: int = LIMIT,
     offset: int = OFFSET,
 ) -> dict[str, Any]:
