@@ -208,6 +208,10 @@ def test_the_last_organiser_stays(organiser, person):
         forget(organiser)
     person.is_staff = True
     person.save()
+    with pytest.raises(LastOrganiser):
+        forget(organiser)
+    person.is_superuser = True
+    person.save()
     forget(organiser)
     assert list(User.objects.all()) == [person]
 

@@ -77,6 +77,23 @@ def test_another_organiser_may_do_all_that_organisers_do(desk, person):
     assert other.get("/admin/challenge/phase/").status_code == 200
 
 
+def test_nobody_closes_out_themselves(desk, organiser):
+    page = f"/admin/accounts/user/{organiser.pk}/change/"
+    assert saved(desk, page, is_active=False, is_staff=False, is_superuser=False) == 302
+    organiser.refresh_from_db()
+    assert organiser.is_organiser
+    assert organiser.is_superuser
+
+
+def test_an_address_of_another_is_refused_in_any_case(desk, person):
+    User.objects.of("bob@lab.example")
+    page = f"/admin/accounts/user/{person.pk}/change/"
+    assert saved(desk, page, email="BOB@Lab.example") == 200
+    assert saved(desk, page, email="ADA@Home.example") == 302
+    person.refresh_from_db()
+    assert person.email == "ada@home.example"
+
+
 def test_deleting_people_is_forgetting_them(desk, organiser, person, team):
     ApiToken.make(person, "laptop", ["read"])
     Submission.objects.create(team=team, user=person, sha256="0" * 64, size_bytes=1, name="a.zip")

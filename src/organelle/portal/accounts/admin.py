@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
@@ -15,10 +16,20 @@ from organelle.portal.accounts.tokens import revoke_token
 from organelle.portal.challenge.site import ReadOnly
 
 
+class UserForm(forms.ModelForm):
+    """A person, whose address is kept in small letters."""
+
+    def clean_email(self) -> str:
+        """Before it is compared with those of others."""
+        email: str = self.cleaned_data["email"]
+        return email.strip().lower()
+
+
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin):
-    """People. Who is closed out is signed out everywhere at once."""
+    """People. Who is closed out is signed out everywhere at once; nobody closes out themselves."""
 
+    form = UserForm
     list_display = ("email", "name", "is_active", "is_staff", "rules_accepted", "last_login")
     list_filter = ("is_active", "is_staff")
     search_fields = ("email", "name")
@@ -33,15 +44,16 @@ class UserAdmin(admin.ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Only whoever may do everything says who else may."""
-        locked = () if request.user.is_superuser else ("email", "is_staff", "is_superuser", "is_active")
-        return (*super().get_readonly_fields(request, obj), *locked)
+        """Only whoever may do everything says who else may; and nobody takes it from themselves."""
+        rights = ("is_staff", "is_superuser", "is_active")
+        locked = () if request.user.is_superuser else ("email", *rights)
+        own = rights if obj is not None and obj == request.user else ()
+        return (*super().get_readonly_fields(request, obj), *(locked or own))
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Close out at once; an organiser who was made one may do everything that organisers do."""
         if "is_staff" in form.changed_data and obj.is_staff:
             obj.is_superuser = True
-        obj.email = obj.email.strip().lower()
         super().save_model(request, obj, form, change)
         if not obj.is_active:
             end_all(obj)

@@ -117,7 +117,7 @@ def _forget_name(person: User) -> None:
 
 def require_another_organiser(person: User) -> None:
     """Raise `LastOrganiser` if the challenge would be without one when `person` is gone."""
-    organisers = User.objects.filter(is_staff=True, is_active=True)
+    organisers = User.objects.filter(is_staff=True, is_superuser=True, is_active=True)
     if person.is_organiser and not organisers.exclude(pk=person.pk).exists():
         raise LastOrganiser("You are the only organiser; make somebody else one first, under Organise.")
 
