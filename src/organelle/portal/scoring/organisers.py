@@ -56,8 +56,8 @@ class ActsOnSubmissions(Organisers):
     actions = ("requeue", "release", "cancel", "rescore")
 
     def submissions_of(self, queryset: QuerySet) -> QuerySet:
-        """The submissions that the chosen rows are about."""
-        raise NotImplementedError
+        """The submissions that the chosen rows are about: they themselves, where nothing else is said."""
+        return queryset
 
     @admin.action(description="Begin the way of these submissions again", permissions=["organise"])
     def requeue(self, request: HttpRequest, queryset: QuerySet) -> None:

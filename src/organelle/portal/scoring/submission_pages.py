@@ -81,10 +81,6 @@ class SubmissionAdmin(ActsOnSubmissions):
         """With whether the check found something odd."""
         return super().get_queryset(request).annotate(odd=Exists(ODD.filter(submission=OuterRef("pk"))))
 
-    def submissions_of(self, queryset: QuerySet) -> QuerySet:
-        """Themselves."""
-        return queryset
-
     @admin.display(description="State", ordering="state")
     def is_now(self, submission: Submission) -> str:
         """In one word."""
