@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import django
 import pytest
@@ -65,6 +68,20 @@ def portal_folder(settings, tmp_path) -> PortalFolder:
     settings.FOLDER = PortalFolder(tmp_path / "portal")
     settings.FOLDER.make()
     return settings.FOLDER
+
+
+@pytest.fixture
+def small_disk(settings, tmp_path: Path) -> Iterator[PortalFolder]:
+    """A portal's folder on a disk of 80 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    settings.FOLDER = PortalFolder(place / "portal")
+    settings.FOLDER.make()
+    yield settings.FOLDER
+    subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.fixture

@@ -102,11 +102,11 @@ class RunningPortal:
 
     def sign_in_link(self) -> str:
         """By which Ada signs in, once."""
-        return f"{self.url}/sign-in/{_run(LINK, self.folder).strip()}/"
+        return f"{self.url}/sign-in/{run_program(LINK, self.folder).strip()}/"
 
     def organiser_tokens(self) -> list[str]:
         """Tokens of an organiser with all scopes: so many that none of them is too fast."""
-        return _run(ORGANISER, self.folder).split()
+        return run_program(ORGANISER, self.folder).split()
 
     def rows(self, question: str) -> list[tuple[Any, ...]]:
         """What its database answers."""
@@ -128,10 +128,8 @@ def running_portal(folder: Path, settings: str = "") -> Iterator[RunningPortal]:
     """One that runs until the block ends; `settings` are more lines of its `portal.toml`."""
     folder.mkdir(exist_ok=True)
     (folder / "portal.toml").write_text(f"workers = 0\n{settings}")
-    token = _run(PREPARE, folder).strip()
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        port = found.getsockname()[1]
-    portal = RunningPortal(folder, port, token)
+    token = run_program(PREPARE, folder).strip()
+    portal = RunningPortal(folder, free_port(), token)
     portal.start()
     try:
         yield portal
@@ -139,7 +137,14 @@ def running_portal(folder: Path, settings: str = "") -> Iterator[RunningPortal]:
         portal.kill()
 
 
-def _run(program: str, folder: Path) -> str:
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def run_program(program: str, folder: Path) -> str:
+    """What this program prints of the portal in `folder`."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CSC_PORTAL")}
     command = [sys.executable, "-c", program, str(folder)]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -15,7 +13,6 @@ from django.test import Client
 from django.utils import timezone
 
 from organelle.portal.accounts.models import ApiToken, User
-from organelle.portal.folder import PortalFolder
 from organelle.portal.submissions.models import Submission, Upload
 from organelle.portal.submissions.store import stored_path
 from organelle.portal.submissions.uploads import begin, offset_of, path_of
@@ -304,20 +301,6 @@ def pieces(content: bytes):
         return piece
 
     return read
-
-
-@pytest.fixture
-def small_disk(settings, tmp_path) -> Iterator[PortalFolder]:
-    """A portal on a disk of 80 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted here")
-    settings.FOLDER = PortalFolder(place / "portal")
-    settings.FOLDER.make()
-    yield settings.FOLDER
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk_keeps_what_was_committed(client, token, small_disk):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,35 +19,25 @@ from organelle.portal.submissions.limits import allowance
 
 
 @pytest.fixture
-def small_disk(settings, tmp_path) -> Iterator[Path]:
-    """The portal's folder lies on a disk of 80 MB; yields a file that fills it when it is written."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted here")
-    settings.FOLDER = PortalFolder(place / "portal")
-    settings.FOLDER.make()
-    yield place / "filler"
-    subprocess.run(["umount", str(place)], check=True)
-
-
-@pytest.fixture
 def rounds(db) -> Rounds:
     made = Rounds("one", Ending())
     made.worker.save(force_insert=True)
     return made
 
 
-def write_all(filler: Path) -> None:
-    with filler.open("wb") as stream:
+def fill_up(disk: PortalFolder) -> None:
+    with filler(disk).open("wb") as stream:
         stream.write(bytes(100_000_000))
+
+
+def filler(disk: PortalFolder) -> Path:
+    return disk.root / "filler"
 
 
 def test_nothing_is_begun_on_a_full_disk_and_organisers_read_why(team, small_disk, rounds):
     one = handed_in(team)
     with suppress(OSError):
-        write_all(small_disk)
+        fill_up(small_disk)
     assert not rounds._try()
     assert not Job.objects.exclude(state=Job.State.QUEUED).exists()
     assert "is full" in Worker.objects.get().doing
@@ -63,11 +51,11 @@ def test_a_disk_that_fills_up_at_work_is_no_fault_of_the_job(team, small_disk, r
     queue.derive_jobs(None)
     job = take_check(rounds.worker)
     with pytest.raises(Full):
-        rounds._do(job, None, lambda: write_all(small_disk))
+        rounds._do(job, None, lambda: fill_up(small_disk))
     job.refresh_from_db()
     assert (job.state, job.attempts, job.lease_owner) == (Job.State.QUEUED, 0, "")
     assert not JobEvent.objects.filter(what__in=("fault", "lost")).exists()
-    small_disk.unlink()
+    filler(small_disk).unlink()
     assert take_check(rounds.worker) == job
     one.refresh_from_db()
     assert one.state == State.CHECKING

@@ -9,7 +9,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -31,6 +30,7 @@ from organelle.pack import Portal, submit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "portal"))
 
+from running_portal import free_port
 from working_portal import WorkingPortal
 
 pytestmark = pytest.mark.soak
@@ -160,11 +160,6 @@ rounds._register()
 for _ in range(6):
     rounds._try()
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager

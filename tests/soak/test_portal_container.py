@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +28,12 @@ from organelle.catalog import load_catalog
 from organelle.evaluate import make_truth, simulate
 from organelle.files import sha256
 
-for beside in (".", "fetch"):
+for beside in (".", "fetch", "portal"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / beside))
 
 from bucket_servers import s3_client, serve_s3  # noqa: E402
+from postgres_server import serve_postgres  # noqa: E402
+from running_portal import PREPARE, free_port  # noqa: E402
 
 from deploy_files import DEPLOY, Compose, image_environment  # noqa: E402
 
@@ -51,20 +50,6 @@ CHOSEN = {
     "CSC_PORTAL_MAIL__HOST": "",
 }
 
-PERSON = """
-import sys
-from pathlib import Path
-from organelle.portal.start import prepare
-prepare(Path(sys.argv[1]))
-from organelle.portal.accounts.models import ApiToken, Membership, Team, User
-from organelle.portal.challenge.rules import rules_version
-user = User.objects.of("ada@lab.example")
-user.rules_accepted = rules_version()
-user.save()
-Membership.objects.create(user=user, team=Team.objects.create(name="Golgi", slug="golgi"), leads=True)
-print(ApiToken.make(user, "laptop", ["submit", "read"])[1])
-"""
-
 COUNTS = """
 import json, sys
 from pathlib import Path
@@ -76,47 +61,6 @@ faults = JobEvent.objects.filter(what="fault").count()
 stopped = Worker.objects.exclude(stopped=None).count()
 print(json.dumps([connection.vendor, Worker.objects.count(), stopped, Result.objects.count(), faults]))
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-@contextmanager
-def postgresql(settings: Mapping[str, str]) -> Iterator[int]:
-    """The port of a server with the user, password and database that the image makes of its variables."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs:
-        pytest.skip("no PostgreSQL is installed")
-    user, home, port = settings["POSTGRES_USER"], Path(tempfile.mkdtemp(prefix="deploy-pg-")), free_port()
-    owner = pwd.getpwnam("postgres") if os.getuid() == 0 else None
-    (home / "password").write_text(settings["POSTGRES_PASSWORD"])
-    for path in (home, home / "password"):
-        shutil.chown(path, owner.pw_uid, owner.pw_gid) if owner else None
-
-    def run(program: str, *words: object) -> None:
-        environment = os.environ | {"PGPASSWORD": settings["POSTGRES_PASSWORD"]}
-        command = [programs[-1] / program, *map(str, words)]
-        subprocess.run(
-            command,
-            check=True,
-            user=owner and owner.pw_uid,
-            cwd=home,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-        )
-
-    try:
-        run("initdb", "-D", home / "db", "-A", "scram-sha-256", "-U", user, "--pwfile", home / "password")
-        run("pg_ctl", "-D", home / "db", "-w", "-l", home / "log", "-o", f"-p {port} -k {home}", "start")
-        try:
-            run("createdb", "-h", "127.0.0.1", "-p", port, "-U", user, settings["POSTGRES_DB"])
-            yield port
-        finally:
-            run("pg_ctl", "-D", home / "db", "-m", "fast", "stop")
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @dataclass
@@ -278,7 +222,9 @@ def here(challenge: Path, tmp_path: Path) -> Iterator[Here]:
     compose = Compose(chosen)
     (tmp_path / "nothing").mkdir()
     with ExitStack() as stack:
-        database = stack.enter_context(postgresql(compose.environment("database")))
+        given = compose.environment("database")
+        user, password, name = (given[f"POSTGRES_{key}"] for key in ("USER", "PASSWORD", "DB"))
+        database = stack.enter_context(serve_postgres(user, name, password))
         name = compose.environment("bucket")["S3_BUCKET"]
         bucket = stack.enter_context(serve_s3(tmp_path / "nothing", name))
         ports = {"database": database, "bucket": int(bucket.rsplit(":", 1)[1]), "web": free_port()}
@@ -318,7 +264,7 @@ def test_a_submission_goes_all_the_way(here: Here, challenge: Path) -> None:
     simulate(challenge / "truth.zarr", load_catalog(challenge), zipped, seed=1)
     digest = sha256(zipped)
     token = here.root / "token"
-    token.write_text(here.run("web", "python", "-c", PERSON, "/portal"))
+    token.write_text(here.run("web", "python", "-c", PREPARE, "/portal"))
 
     require_redirect(here.ports["web"])
     port = free_port()

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import http.client
 import os
-import pwd
 import random
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,7 +25,8 @@ from organelle.pack.resumable import send_in_pieces
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "portal"))
 
-from running_portal import RunningPortal, _run, running_portal
+from postgres_server import serve_postgres
+from running_portal import RunningPortal, run_program, running_portal
 
 pytestmark = [pytest.mark.soak, pytest.mark.alone]
 
@@ -75,31 +71,8 @@ def sqlite(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def postgresql(folder: Path) -> Iterator[str]:
-    """The address of a database on a server of its own, which is Debian's and ends with the block."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs:
-        pytest.skip("no PostgreSQL is installed")
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        port = found.getsockname()[1]
-    home = Path(tempfile.mkdtemp(prefix="portal-pg-"))
-    owner = pwd.getpwnam("postgres") if os.getuid() == 0 else None
-    if owner:
-        os.chown(home, owner.pw_uid, owner.pw_gid)
-
-    def run(program: str, *words: object) -> None:
-        command = [programs[-1] / program, *map(str, words)]
-        subprocess.run(command, check=True, user=owner and owner.pw_uid, cwd=home, stdout=subprocess.DEVNULL)
-
-    try:
-        run("initdb", "-D", home / "db", "-A", "trust", "-U", "portal", "-E", "UTF8")
-        run("pg_ctl", "-D", home / "db", "-w", "-l", home / "log", "-o", f"-p {port} -k {home}", "start")
-        try:
-            run("createdb", "-h", "127.0.0.1", "-p", port, "-U", "portal", "portal")
-            yield f"postgresql://portal@127.0.0.1:{port}/portal"
-        finally:
-            run("pg_ctl", "-D", home / "db", "-m", "fast", "stop")
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with serve_postgres("portal", "portal") as port:
+        yield f"postgresql://portal@127.0.0.1:{port}/portal"
 
 
 class Crowd:
@@ -165,7 +138,7 @@ def test_a_crowd_gets_no_error(database, processes, tmp_path):
     with database(tmp_path) as address:
         settings = f'database = "{address}"\nweb_processes = {processes}\n{LIMITS}'
         with running_portal(tmp_path / "portal", settings) as portal:
-            tokens = _run(TOKENS, portal.folder).split()
+            tokens = run_program(TOKENS, portal.folder).split()
             crowd = Crowd(portal)
             threads = [threading.Thread(target=crowd.read, args=(n,)) for n in range(READERS)]
             threads += [
