@@ -135,8 +135,9 @@ def test_every_public_room_has_a_page_in_the_reference() -> None:
     assert {page.stem for page in (DOCS / "reference" / "library").glob("*.md")} == rooms
 
 
-def test_every_key_of_an_experiment_says_what_it_is_for() -> None:
+def test_every_key_of_a_settings_file_says_what_it_is_for() -> None:
     from organelle.experiment import Experiment
+    from organelle.portal.config import PortalConfig
     from organelle.process import Recipe
 
     def undocumented(record: Any, place: str) -> Iterator[str]:
@@ -147,6 +148,7 @@ def test_every_key_of_an_experiment_says_what_it_is_for() -> None:
                 yield from undocumented(field.annotation, f"{place}.{key}")
 
     assert list(undocumented(Experiment, "experiment")) == []
+    assert list(undocumented(PortalConfig, "portal")) == []
 
 
 @pytest.mark.parametrize("page", [p for p in WRITTEN if TOML.search(p.read_text())], ids=name_of)

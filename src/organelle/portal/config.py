@@ -124,9 +124,13 @@ class PortalConfig(Settings):
     """Who asks for `/metrics/` shows it as a bearer token. Empty: only this machine may ask, and nobody
     through a proxy."""
     bucket: Bucket = Bucket()
+    """Keeps submissions, for web servers and workers on several machines."""
     mail: Mail = Mail()
+    """How mail leaves."""
     github: GitHub = GitHub()
+    """Sign-in with GitHub."""
     limits: Limits = Limits()
+    """What one team may hand in."""
 
     @model_validator(mode="after")
     def _known_metric(self) -> PortalConfig:
