@@ -23,10 +23,10 @@ from organelle.portal.explorer.answers import json_answer
 GOOD_FOR_S = 300
 METHODS = ("get", "post", "head", "patch", "put", "delete", "options")
 DESCRIPTION = (
-    "What the pages do, for programs. Programs send a token that its owner made at "
-    "/account/tokens/ as `Authorization: Bearer TOKEN`. Errors are JSON with `detail`, and `problems` where "
-    "there are several. Times are UTC. HEAD is answered wherever GET is. Whoever asks too often gets 429 "
-    "with Retry-After."
+    "What the pages do, for programs, but for what wants a person. Programs send a token that its owner made "
+    "at /account/tokens/ as `Authorization: Bearer TOKEN`. Errors are JSON with `detail`, and `problems` "
+    "where there are several. Times are UTC. HEAD is answered wherever GET is. Whoever asks too "
+    "often gets 429 with Retry-After."
 )
 
 api = NinjaAPI(
