@@ -101,6 +101,14 @@ def test_what_failed_is_named_until_it_is_mended(team):
     assert "1 jobs have failed" in concerns()[0]
 
 
+def test_workers_with_other_private_crops_than_the_web_server_are_told(db, settings):
+    Question.objects.create(metric="m", truth="t", configuration="c", private_crops="")
+    settings.PORTAL = settings.PORTAL.model_copy(update={"private_crops": (22, 21)})
+    assert "the crops none private, and this web server is set up with 21,22" in concerns()[0]
+    Question.objects.update(private_crops="21,22")
+    assert concerns() == []
+
+
 LINE = re.compile(r'(# (HELP|TYPE) portal_\w+ .+|portal_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [-+.\de]+)')
 
 

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_safe
 from organelle import __version__
 from organelle.portal.scoring.clock import database_time
 from organelle.portal.scoring.leases import ACTIVE
-from organelle.portal.scoring.models import Job, Question, Result, Task, Worker
+from organelle.portal.scoring.models import Job, Question, Result, Task, Worker, crops_as_text
 from organelle.portal.submissions.models import Submission, Upload
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
@@ -88,10 +88,16 @@ def concerns() -> list[str]:
     if held := Submission.objects.filter(state=Submission.State.HELD).count():
         found.append(f"{held} submissions are held for an organiser to look at")
     lately = Q(finished__gte=now - timedelta(days=1))
-    asked = Q(**question.key) if (question := Question.current()) else Q(pk=None)
+    question = Question.current()
+    asked = Q(**question.key) if question else Q(pk=None)
     if failed := Job.objects.filter(lately | asked, state=Job.State.FAILED).count():
         found.append(
             f"{failed} jobs have failed for reasons that are ours; begin them again when those are mended"
+        )
+    if question and question.private_crops != (here := crops_as_text(settings.PORTAL.private_crops)):
+        found.append(
+            f"the workers keep the crops {question.private_crops or 'none'} private, and this web server is "
+            f"set up with {here or 'none'}; make private_crops equal everywhere, then start all of them again"
         )
     if settings.FOLDER and (free := shutil.disk_usage(settings.FOLDER.root).free) < LITTLE_ROOM:
         found.append(f"{free >> 20} MiB are free on the disk of the portal's folder; make room")
