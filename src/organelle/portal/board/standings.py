@@ -29,6 +29,7 @@ from organelle.portal.board.models import Ranking, Resample
 from organelle.portal.board.questions import Choice, choose_question
 from organelle.portal.board.records import Standing, Standings, Step
 from organelle.portal.board.resampling import resample_safely, unpacked
+from organelle.portal.scoring.models import crops_in
 
 __all__ = ["board_name", "history", "score_of", "standings", "standings_and_history"]
 
@@ -118,7 +119,7 @@ def _standings(column: str, choice: Choice, teams: Iterable[Sequence[Entry]], ra
         done=choice.done,
         total=choice.total,
         ranking=ranking,
-        private_crops=len(private.split(",")) if private and ranking == Ranking.FINAL else None,
+        private_crops=len(crops_in(private)) if private and ranking == Ranking.FINAL else None,
     )
 
 

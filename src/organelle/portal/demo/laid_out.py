@@ -20,9 +20,8 @@ def lay_out(folder: Path, tell: Callable[[str], None]) -> None:
 
     challenge = folder.resolve() / "demo"
     setup = folder / FILE
-    if setup.exists() and str(challenge) not in setup.read_text(encoding="utf-8"):
-        raise OutputExists(f"{folder} holds a portal that is no demo; name an empty folder with --data")
-    if not setup.exists() and (folder / "portal.sqlite3").exists():
+    is_demo = setup.exists() and str(challenge) in setup.read_text(encoding="utf-8")
+    if not is_demo and (setup.exists() or (folder / "portal.sqlite3").exists()):
         raise OutputExists(f"{folder} holds a portal that is no demo; name an empty folder with --data")
     if not challenge.exists():
         tell("drawing cells, their truth and what five teams make of them")

@@ -138,12 +138,17 @@ class KnowsPrivate(models.Model):
     @property
     def private(self) -> frozenset[int]:
         """The numbers."""
-        return frozenset(int(number) for number in self.private_crops.split(",") if number)
+        return crops_in(self.private_crops)
 
 
 def crops_as_text(crops: Iterable[int]) -> str:
     """`21,22`: in order, each once; empty without any."""
     return ",".join(map(str, sorted(set(crops))))
+
+
+def crops_in(text: str) -> frozenset[int]:
+    """The numbers that `crops_as_text` has written."""
+    return frozenset(int(number) for number in text.split(",") if number)
 
 
 class Question(KnowsPrivate):

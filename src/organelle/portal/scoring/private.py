@@ -15,7 +15,7 @@ from organelle.classes import Kind
 from organelle.errors import ScoringError, did_you_mean
 from organelle.portal.challenge.models import note
 from organelle.portal.scoring.finish import figures_of
-from organelle.portal.scoring.models import Result
+from organelle.portal.scoring.models import Result, crops_in
 
 if TYPE_CHECKING:
     from organelle.catalog import Catalog
@@ -101,9 +101,8 @@ def kept_row(record: Mapping[str, Any], metric: str) -> Row:
 def _parted(result: Result, private_crops: str) -> dict[str, Any] | None:
     from organelle.evaluate.kept import NO_ROW
 
-    wanted = Result(private_crops=private_crops)
     try:
-        figures = figures_of(_evaluation(result), wanted.private)
+        figures = figures_of(_evaluation(result), crops_in(private_crops))
     except (*NO_ROW, ScoringError):
         return None
     return figures | {"private_crops": private_crops}

@@ -72,7 +72,7 @@ class WatchedFull(Full, Watched):
 
 
 class Reason(Asked):
-    """Why; for the audit log, and of what is cancelled for its team."""
+    """Why: for the audit log, and for its team where the state changes."""
 
     reason: Words = ""
 
