@@ -1,28 +1,16 @@
-"""Organisers' pages about submissions, storage, limits, settings and backups; what `/ready/` says."""
+"""Organisers' pages about submissions, storage, limits and settings."""
 
 from __future__ import annotations
-
-import shutil
-import subprocess
-import sys
-import tarfile
-import time
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from django.test import Client
 from scored_files import State, handed_in
 
 from organelle.portal.accounts.models import Team, User
-from organelle.portal.backup import restore
-from organelle.portal.challenge import health
 from organelle.portal.challenge.effective import HIDDEN, effective
 from organelle.portal.challenge.models import AuditEntry
 from organelle.portal.config import load_config
-from organelle.portal.scoring import metrics
 from organelle.portal.scoring.models import Job, Question, Result
-from organelle.portal.submissions import backups
 from organelle.portal.submissions.models import Submission, move
 
 LIST = "/admin/submissions/submission/"
@@ -213,123 +201,3 @@ def test_what_holds_after_the_next_start_is_told(tmp_path, text, coming):
     found = {one.key: one.coming for one in effective(config, tmp_path, {})}
     assert found["title"] == coming
     assert not any(value for key, value in found.items() if key != "title")
-
-
-class TestBackups:
-    """Made in the background, listed, brought home, removed."""
-
-    @pytest.fixture
-    def kept(self, portal_folder, settings, transactional_db, monkeypatch):
-        """A folder with a database of its own, as a portal has one."""
-        from organelle.portal.start import environment_of
-
-        code = "from pathlib import Path; from organelle.portal.start import prepare; prepare(Path({!r}))"
-        subprocess.run(
-            [sys.executable, "-c", code.format(str(portal_folder.root))],
-            env=environment_of(portal_folder.root, 8000),
-            check=True,
-        )
-        monkeypatch.setenv("CSC_PORTAL_FOLDER", str(portal_folder.root))
-        return portal_folder
-
-    def test_one_is_made_listed_downloaded_restored_and_removed(self, kept, client, tmp_path):
-        chief = User.objects.of("chief@lab.example")
-        chief.is_staff = chief.is_superuser = True
-        chief.save()
-        client.force_login(chief)
-        client.post("/admin/portal/backups/")
-        wait_for(lambda: backups.backups()[0].size_bytes is not None)
-        (one,) = backups.backups()
-        shown = read(client, "/admin/portal/backups/")
-        assert f"--from {kept.root}/backups/{one.name}" in shown
-        answer = client.get(f"/admin/portal/backups/{one.name}/")
-        assert "attachment" in answer["Content-Disposition"]
-        (tmp_path / "got.tar").write_bytes(b"".join(answer.streaming_content))
-        with tarfile.open(tmp_path / "got.tar") as tar:
-            assert "portal.sqlite3" in tar.getnames()
-        assert restore(tmp_path / "got.tar", tmp_path / "again")["submissions"] == 0
-        client.post(f"/admin/portal/backups/{one.name}/remove/")
-        assert backups.backups() == []
-        told = AuditEntry.objects.filter(action__startswith="backup.").values_list("action", flat=True)
-        assert sorted(told) == ["backup.begun", "backup.downloaded", "backup.removed"]
-
-    def test_one_that_fails_says_why(self, kept, db):
-        kept.database.unlink()
-        kept.database.touch()
-        backups.begin()
-        wait_for(lambda: not backups.is_running())
-        (one,) = backups.backups()
-        assert one.size_bytes is None
-        assert one.trouble
-
-    def test_one_at_a_time(self, portal_folder, db):
-        with backups._lock(), pytest.raises(backups.NoBackup, match="being made"):
-            backups.begin()
-
-    def test_none_that_would_fill_the_disk(self, portal_folder, team):
-        handed_in(team)
-        Submission.objects.update(size_bytes=1 << 60)
-        with pytest.raises(backups.NoBackup, match="csc portal backup --data"):
-            backups.begin()
-        assert backups.backups() == []
-
-    def test_what_a_killed_one_left_is_cleared_away(self, portal_folder, db):
-        left = backups.place() / ".portal-20260101-000000.tar.x.part"
-        left.mkdir()
-        backups.begin(datetime(2026, 1, 2, tzinfo=UTC))
-        assert not left.exists()
-        wait_for(lambda: not backups.is_running())
-
-    @pytest.mark.parametrize(
-        "name", ["..", "secret.key", "portal-20260101-000000.tar", ".lock", "%2e%2e%2fsecret.key"]
-    )
-    def test_nothing_else_is_given_away(self, desk, portal_folder, name):
-        assert desk.get(f"/admin/portal/backups/{name}/").status_code == 404
-        assert desk.post(f"/admin/portal/backups/{name}/remove/").status_code == 404
-
-    def test_only_who_may_do_everything_has_them(self, client, organiser, portal_folder):
-        organiser.is_superuser = False
-        organiser.save()
-        client.force_login(organiser)
-        assert client.get("/admin/portal/backups/").status_code == 403
-        assert client.post("/admin/portal/backups/").status_code == 403
-
-    def test_with_postgresql_its_own_means_are_named(self, desk, portal_folder, settings):
-        settings.PORTAL = settings.PORTAL.model_copy(update={"database": "postgresql://u@h/x"})
-        assert "pg_dump" in read(desk, "/admin/portal/backups/")
-        assert "pg_dump" in desk.post("/admin/portal/backups/", follow=True).content.decode()
-
-
-class TestReady:
-    """What is asked by those who start and watch the portal."""
-
-    def test_a_full_disk_is_not_ready(self, client, portal_folder, db, monkeypatch):
-        assert client.get("/ready/").content == b"ready\n"
-        monkeypatch.setattr(health, "LEAST_FREE", 1 << 62)
-        answer = client.get("/ready/")
-        assert (answer.status_code, answer.content) == (503, b"the disk is full\n")
-        assert client.get("/health/").status_code == 200
-
-    def test_a_folder_that_is_away_is_not_ready(self, client, portal_folder, db):
-        shutil.rmtree(portal_folder.uploads)
-        answer = client.get("/ready/")
-        assert (answer.status_code, answer.content) == (503, b"the portal's folder is away\n")
-
-    def test_what_keeps_scores_only_is_told_to_those_who_watch(self, client, team, db):
-        handed_in(team)
-        words = b"ready\nlook at: no worker is there, and submissions wait\n"
-        answer = client.get("/ready/")
-        assert (answer.status_code, answer.content) == (200, words)
-        assert client.get("/ready/", REMOTE_ADDR="10.0.0.1").content == b"ready\n"
-
-    def test_little_room_is_a_concern(self, portal_folder, db, monkeypatch):
-        assert metrics.concerns() == []
-        monkeypatch.setattr(metrics, "LITTLE_ROOM", 1 << 62)
-        assert "make room" in metrics.concerns()[0]
-
-
-def wait_for(what, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, list(Path(backups.place()).iterdir())
-        time.sleep(0.05)

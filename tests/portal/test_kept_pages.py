@@ -64,7 +64,13 @@ def test_nobody_sees_a_page_that_was_made_for_a_person(client: Client, person: U
     assert "private" not in stranger["Cache-Control"]
 
 
-def test_long_addresses_and_many_do_not_fill_the_memory(client: Client) -> None:
+def test_a_large_page_is_not_kept(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "LARGEST_BYTES", 100)
+    client.get(PAGE)
+    assert not caches["pages"]._cache
+
+
+def test_many_addresses_do_not_fill_the_memory(client: Client) -> None:
     for number in range(200):
         client.get(f"{PAGE}?page={number}")
     assert len(caches["pages"]._cache) <= 128
