@@ -263,6 +263,43 @@ def test_a_member_is_removed(signed_in, team, person, bob):
     assert (entry.actor, entry.detail) == (person, {"user": bob.pk})
 
 
+def test_who_is_removed_does_not_come_back_by_an_own_invitation(person, team, bob):
+    second = add(team, bob)
+    _, word, _ = invite(team, "second.self@lab.example", person)
+    _, other, _ = invite(team, "friend@lab.example", bob)
+    hand_on(team, second, person)
+    leave(person, by=bob)
+    with pytest.raises(TeamError, match="not known"):
+        find_invitation(word)
+    assert find_invitation(other)
+
+
+def test_who_has_gone_elsewhere_meanwhile_is_not_removed_there(person, team, bob, eve):
+    add(team, bob)
+    leave(bob)
+    other = Team.objects.create(name="Other", slug="other")
+    add(other, bob)
+    add(other, eve, leads=True)
+    leave(bob, by=person)
+    assert team_of(bob) == other
+
+
+def test_who_leads_no_more_removes_nobody(person, team, bob, eve):
+    second = add(team, bob)
+    add(team, eve)
+    hand_on(team, second, person)
+    leave(eve, by=person)
+    assert team_of(eve) == team
+
+
+def test_nobody_who_is_closed_out_inherits_the_lead(person, team, bob, eve):
+    add(team, bob)
+    add(team, eve)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    leave(person)
+    assert leaders(team) == [eve.email]
+
+
 def test_whoever_is_in_it_longest_leads_when_the_lead_leaves(signed_in, team, bob, eve):
     add(team, bob)
     add(team, eve)

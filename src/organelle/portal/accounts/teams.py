@@ -160,15 +160,25 @@ def leave(person: User, by: User | None = None) -> None:
     """Take `person` out of their team, if they are in one.
 
     The lead goes on to whoever is in it longest. A team without people stays if it has handed something in.
+
+    Args:
+        person: who goes.
+        by: who leads the team, and removes them: only from that team, and with the invitations that they
+            have sent, by which they could come back. None when people leave by themselves.
     """
     with transaction.atomic():
-        member = Membership.objects.filter(user=person).first()
+        found = Membership.objects.filter(user=person)
+        if by is not None:
+            found = found.filter(team__in=Membership.objects.filter(user=by, leads=True).values("team"))
+        member = found.first()
         if member is None:
             return
         team = Team.objects.select_for_update().get(pk=member.team_id)
         member.delete()
+        if by is not None:
+            team.invitations.filter(by=person, accepted=None).delete()
         note(by or person, "team.removed" if by else "team.left", f"team {team.pk}", user=person.pk)
-        if heir := team.memberships.order_by("-leads", "since", "pk").first():
+        if heir := team.memberships.order_by("-leads", "-user__is_active", "since", "pk").first():
             Membership.objects.filter(pk=heir.pk).update(leads=True)
         elif not team.submissions.exists():
             team.delete()
