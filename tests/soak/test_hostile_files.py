@@ -26,6 +26,7 @@ from drawn_submissions import CHALLENGE, perfect_files, write_folder, write_zip
 
 pytestmark = [
     pytest.mark.soak,
+    pytest.mark.alone,
     pytest.mark.skipif(sys.platform != "linux", reason="memory of a family of processes is read from /proc"),
 ]
 
