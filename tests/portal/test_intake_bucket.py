@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
 from datetime import timedelta
@@ -17,6 +18,8 @@ from organelle.portal.submissions.intake import hand_in
 from organelle.portal.submissions.models import Submission
 from organelle.portal.submissions.store import NoRoom, stored_path
 from organelle.portal.submissions.sweep import sweep
+from organelle.portal.submissions.uploads import begin
+from organelle.portal.submissions.writing import append
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fetch"))
 
@@ -100,6 +103,24 @@ def test_a_bucket_that_refuses_spends_no_attempt_and_loses_nothing(
     settings.PORTAL = working
     give(entrant, team, tmp_path)
     assert held(endpoint) == {KEY: CONTENT}
+
+
+def test_a_bucket_that_refuses_is_told_on_the_page_and_the_upload_stays(
+    endpoint, entrant, signed_in, settings
+):
+    upload = begin(entrant, length=len(CONTENT), name="a.zip")
+    pieces = io.BytesIO(CONTENT)
+    working = settings.PORTAL
+    other = working.bucket.model_copy(update={"name": "nobodys"})
+    settings.PORTAL = working.model_copy(update={"bucket": other})
+    with pytest.raises(NoRoom):
+        append(upload, 0, len(CONTENT), pieces.read)
+    page = signed_in.post(f"/submit/finish/{upload.pk}/", follow=True)
+    assert "no room just now" in page.content.decode()
+    settings.PORTAL = working
+    signed_in.post(f"/submit/finish/{upload.pk}/")
+    assert held(endpoint) == {KEY: CONTENT}
+    assert Submission.objects.get().sha256 == SHA
 
 
 def test_what_belongs_to_nothing_leaves_the_bucket_too(endpoint, given):

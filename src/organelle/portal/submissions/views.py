@@ -109,6 +109,11 @@ def finish(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     except (Busy, WrongOffset):
         messages.error(request, "this upload is not whole; choose the same file again to go on with it")
         return redirect("submit")
+    except NoRoom:
+        messages.error(request, "the portal has no room just now; nothing is lost: try again later")
+        return redirect("submit")
+    except Upload.DoesNotExist:
+        raise Http404 from None
     return redirect("submission", done.submission_id)
 
 
@@ -120,6 +125,8 @@ def remove(request: HttpRequest, upload_id: UUID) -> HttpResponse:
         discard(_own_upload(request, upload_id))
     except Busy:
         messages.error(request, "a piece of this upload is coming in; stop it first")
+    except Upload.DoesNotExist:
+        raise Http404 from None
     else:
         messages.success(request, "the unfinished upload was removed")
     return redirect("submit")
