@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from organelle.portal.accounts.models import ApiToken, Team, User
+from organelle.portal.accounts.models import ApiToken, Membership, Team, User
 from organelle.portal.challenge.models import AuditEntry, Phase, Rules
 from organelle.portal.submissions.models import Submission
 
 pytestmark = pytest.mark.django_db
+WHEN = {"0": "2026-01-01", "1": "00:00:00"}
 
 
 @pytest.fixture
@@ -101,6 +103,24 @@ def test_deleting_people_is_forgetting_them(desk, organiser, person, team):
     assert list(User.objects.all()) == [organiser]
     assert Submission.objects.get().user is None
     assert "account.deleted" in actions()
+
+
+def test_the_history_of_these_pages_forgets_names_too(desk, person, team):
+    person.name = "Ada Lovelace"
+    person.save()
+    Membership.objects.filter(user=person).delete()
+    row = {"memberships-TOTAL_FORMS": "1", "memberships-0-user": person.pk, "memberships-0-team": team.pk}
+    row |= {
+        f"{key}_{part}": text for key in ("created", "memberships-0-since") for part, text in WHEN.items()
+    }
+    assert saved(desk, f"/admin/accounts/team/{team.pk}/change/", **row) == 302
+    assert saved(desk, f"/admin/accounts/user/{person.pk}/change/", mail_scores=False) == 302
+    before = str(list(LogEntry.objects.values()))
+    assert before.count("Ada Lovelace") == 2
+    assert desk.post(f"/admin/accounts/user/{person.pk}/delete/", {"post": "yes"}).status_code == 302
+    left = str(list(LogEntry.objects.values()))
+    assert "Ada" not in left
+    assert "Golgi" in left
 
 
 def test_organisers_do_not_delete_themselves_here(desk, organiser, person):

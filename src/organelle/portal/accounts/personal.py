@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -112,7 +114,17 @@ def _forget_name(person: User) -> None:
         _rows("submissions", "Transition").filter(submission__in=some, actor__in=names).update(actor=GONE)
         _rows("scoring", "JobEvent").filter(job__submission__in=some, actor__in=names).update(actor=GONE)
     _rows("submissions", "Transition").filter(submission__user=person, actor__in=names).update(actor=GONE)
+    _forget_in_admin(person, names)
     entries.update(actor_name=GONE)
+
+
+def _forget_in_admin(person: User, names: Iterable[str]) -> None:
+    """Django's admin keeps a history of its own, which tells people and members by their names."""
+    history = _rows("admin", "LogEntry").filter(content_type__app_label="accounts")
+    history.filter(content_type__model="user", object_id=str(person.pk)).delete()
+    for name in names:
+        member = f'"object": {json.dumps(f"{name} in ")[:-1]}'
+        history.filter(content_type__model="team", change_message__contains=member).update(change_message="")
 
 
 def require_another_organiser(person: User) -> None:
