@@ -143,6 +143,19 @@ class TestSubmissions:
         assert edit.status_code == 404
         assert client.get(place).status_code == 401
 
+    def test_a_token_of_an_organiser_without_that_scope_reaches_no_other_team(
+        self, client, organiser, submission
+    ):
+        """Whoever finds a token for handing in shall not cancel what others handed in."""
+        _, word = ApiToken.make(organiser, "cluster", ["read", "submit"])
+        headers, place = {"Authorization": f"Bearer {word}"}, f"/api/submissions/{submission.pk}"
+        assert client.get(place, headers=headers).status_code == 404
+        assert client.post(f"{place}/cancel", headers=headers).status_code == 404
+        changed = client.patch(place, {"publish": False}, content_type="application/json", headers=headers)
+        assert changed.status_code == 404
+        submission.refresh_from_db()
+        assert (submission.state, submission.publish) == ("checking", True)
+
     def test_organisers_see_all(self, client, organiser, submission):
         client.force_login(organiser)
         assert client.get(f"/api/submissions/{submission.pk}").status_code == 200
