@@ -26,7 +26,6 @@ from drawn_submissions import CHALLENGE, perfect_files, write_folder, write_zip
 
 pytestmark = [
     pytest.mark.soak,
-    pytest.mark.alone,
     pytest.mark.skipif(sys.platform != "linux", reason="memory of a family of processes is read from /proc"),
 ]
 
@@ -36,6 +35,7 @@ MOST_WAITING = 90.0
 
 CSC = Path(sys.executable).parent / "csc"
 ATTACKS = all_attacks()
+MARKED = [pytest.param(a, id=a.name, marks=[pytest.mark.alone] if a.slow else []) for a in ATTACKS]
 ROWS = {"crop7": ("er", "mito"), "crop21": ("pm",)}
 
 
@@ -125,7 +125,7 @@ def honest(challenge: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
     return rows_of(where)
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+@pytest.mark.parametrize("attack", MARKED)
 def test_attack(
     attack: Attack, challenge: tuple[Path, Path], honest: dict[str, object], tmp_path: Path
 ) -> None:
@@ -169,7 +169,7 @@ def test_names_from_the_file_are_no_markup_and_no_codes(challenge: tuple[Path, P
     assert "[2J<b>" not in page
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+@pytest.mark.parametrize("attack", MARKED)
 def test_twin(
     attack: Attack, challenge: tuple[Path, Path], honest: dict[str, object], tmp_path: Path
 ) -> None:
