@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +78,15 @@ def test_one_that_fails_says_why(kept, db):
 def test_one_at_a_time(portal_folder, db):
     with backups._lock(), pytest.raises(backups.NoBackup, match="being made"):
         backups.begin()
+
+
+def test_pages_that_look_at_the_same_moment_are_no_backup(kept):
+    with (backups.place() / ".lock").open("w") as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        assert not backups.is_running()
+        threading.Timer(0.2, fcntl.flock, (looker, fcntl.LOCK_UN)).start()
+        assert backups.begin()
+    wait_for(lambda: not backups.is_running())
 
 
 def test_none_that_would_fill_the_disk(portal_folder, team):

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from django.utils import timezone
 from organelle.portal.submissions import bucket
 from organelle.portal.submissions.storage import storage
 from organelle.portal.submissions.store import RESERVE_BYTES, folder
+
+GLANCE_S = 1.0
+"""Pages that look whether a backup is being made hold the lock for a moment: beginning one outlasts them."""
 
 NAME = re.compile(r"portal-\d{8}-\d{6}\.tar")
 CSC = (sys.executable, "-c", "from organelle.cli import main; main()")
@@ -67,8 +71,8 @@ def backups() -> list[Backup]:
 
 
 def is_running() -> bool:
-    """Whether one is being made."""
-    with _lock() as lock:
+    """Whether one is being made; any number of pages may ask at once."""
+    with _lock(fcntl.LOCK_SH) as lock:
         return lock is None
 
 
@@ -86,7 +90,7 @@ def begin(now: datetime | None = None) -> str:
     if settings.PORTAL.database:
         raise NoBackup("the database is PostgreSQL: use pg_dump, and copy the folder of submissions")
     name = f"portal-{now or timezone.now():%Y%m%d-%H%M%S}.tar"
-    with _lock() as lock:
+    with _lock(patience_s=GLANCE_S) as lock:
         if lock is None:
             raise NoBackup("a backup is being made; wait until it is done")
         _clear_unfinished()
@@ -127,15 +131,21 @@ def _read(log: Path, *, is_running: bool) -> Backup:
 
 
 @contextmanager
-def _lock() -> Iterator[IO[str] | None]:
-    """The lock, held; None if a process that makes a backup holds it."""
+def _lock(kind: int = fcntl.LOCK_EX, patience_s: float = 0.0) -> Iterator[IO[str] | None]:
+    """The lock, held; None if others hold it for longer than `patience_s`."""
+    until = time.monotonic() + patience_s
     with (place() / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield stream
+        while not (is_ours := _take(stream, kind)) and time.monotonic() < until:
+            time.sleep(0.02)
+        yield stream if is_ours else None
+
+
+def _take(stream: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(stream, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _clear_unfinished() -> None:
