@@ -214,6 +214,21 @@ def test_a_wrong_crop_keeps_workers_waiting_and_the_pages_up(ask, client, team, 
     assert Question.current().private == {SECOND}
 
 
+def test_workers_that_keep_fewer_crops_private_make_nothing_public(ask, client, team, evaluation, settings):
+    submission = handed_in(team, State.QUEUED)
+    ByHand(ask(SECOND), evaluation).score(worker())
+    hidden = client.get("/leaderboard.json").json()
+    assert hidden["rows"]
+    ask()
+    settings.PORTAL = settings.PORTAL.model_copy(update={"private_crops": (SECOND,)})
+    assert client.get("/leaderboard.json").json()["rows"] == []
+    assert score_of(submission) is None
+    assert any("make private_crops equal everywhere" in concern for concern in concerns())
+    ask(SECOND)
+    assert client.get("/leaderboard.json").json() == hidden
+    assert score_of(submission)["overall"] == hidden["rows"][0]["overall"]
+
+
 def test_a_private_crop_that_vanishes_from_the_tables_stays_hidden(
     ask, client, team, evaluation, challenge, settings, tmp_path
 ):

@@ -13,7 +13,7 @@ from django.db.models import F
 from organelle.classes import class_named, scored_classes, sort_classes
 from organelle.errors import ClassNotFound, NotFound, did_you_mean
 from organelle.portal.board.models import Ranking
-from organelle.portal.board.questions import Answered, private_crops, published
+from organelle.portal.board.questions import Answered, private_crops, published, results_parted_for
 from organelle.portal.challenge.models import Phase
 from organelle.portal.explorer.collection import the_catalog
 from organelle.portal.scoring.models import Question, Result
@@ -103,7 +103,7 @@ def score_of(submission: Submission) -> dict[str, Any] | None:
     not handed in are left out. When the final ranking is open, the figures of the private crops are `final`.
     """
     private = private_crops()
-    results = Result.objects.filter(sha256=submission.sha256, private_crops=private).values_list(
+    results = results_parted_for(private).filter(sha256=submission.sha256).values_list(
         "metric", "truth", "configuration", "scores", "final"
     )
     turns = {(q.metric, q.truth, q.configuration): q.turn for q in Question.objects.all()}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
-from organelle.portal.scoring.models import Question, Result
+from organelle.portal.explorer.collection import the_catalog
+from organelle.portal.scoring.models import Question, Result, crops_in
 from organelle.portal.submissions.models import Submission, Transition
 
 Key = tuple[str, str, str]
@@ -80,9 +82,21 @@ def private_crops() -> str:
     return current.private_crops if current else ""
 
 
+def results_parted_for(private: str) -> QuerySet[Result]:
+    """Results whose figures were made with these crops as private ones.
+
+    None at all while this web server is set up to hide a test crop that is not among them: workers that keep
+    fewer crops private make nothing public.
+    """
+    hidden = the_catalog().test_crops.keys() & set(settings.PORTAL.private_crops)
+    if hidden - crops_in(private):
+        return Result.objects.none()
+    return Result.objects.filter(private_crops=private).order_by()
+
+
 def _newest_first(files: frozenset[str], private: str) -> list[Answered]:
     """Questions with a result of a published file, the one that was asked last first."""
-    parted = Result.objects.filter(private_crops=private).order_by()
+    parted = results_parted_for(private)
     turns = {_key(q): q.turn for q in Question.objects.all()}
     first = parted.values_list("metric", "truth", "configuration").annotate(Min("created"))
     order = {(m, t, c): (turns.get((m, t, c), 0), since) for m, t, c, since in first}
