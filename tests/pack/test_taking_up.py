@@ -224,3 +224,13 @@ def test_no_room_for_the_file(work: Path, workers: int) -> None:
     assert not (work / "out.zip").exists()
     assert packed(work, "out.zip").path.is_file()
     assert content(work / "out.zip") == content(work / "whole.zip")
+
+
+def test_what_killed_writers_left_is_in_nobodys_way(work: Path) -> None:
+    folder = interrupted(work, 2)
+    (folder / ".rows.jsonl.abcdefgh.part").mkdir()
+    (folder / ".rows.jsonl.abcdefgh.part" / "rows.jsonl").write_text("{")
+    (folder / "row.part").write_text("half")
+    packed(work, "out.zip")
+    assert (work / "out.zip").read_bytes() == (work / "whole.zip").read_bytes()
+    assert not folder.exists()

@@ -48,8 +48,10 @@ class Unfinished:
         self._lock = self._locked()
         self._body: BinaryIO = _opened(self.folder / "body")
         self._journal = self.folder / "rows.jsonl"
-        for part in self.folder.glob("*.part"):
-            part.unlink(missing_ok=True)
+        for part in self.folder.glob(
+            "*.part"
+        ):  # of writers that were killed: folders that `whole` left, and files
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
         self._take_up()
         for task in self.tasks[len(self.rows) :]:
             self._find(task)
