@@ -103,8 +103,10 @@ def score_of(submission: Submission) -> dict[str, Any] | None:
     not handed in are left out. When the final ranking is open, the figures of the private crops are `final`.
     """
     private = private_crops()
-    results = results_parted_for(private).filter(sha256=submission.sha256).values_list(
-        "metric", "truth", "configuration", "scores", "final"
+    results = (
+        results_parted_for(private)
+        .filter(sha256=submission.sha256)
+        .values_list("metric", "truth", "configuration", "scores", "final")
     )
     turns = {(q.metric, q.truth, q.configuration): q.turn for q in Question.objects.all()}
     found = max(results.order_by("created"), key=lambda r: turns.get(r[:3], 0), default=None)
