@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from organelle.catalog import write_tables
+from organelle.catalog import load_catalog, write_tables
+from organelle.evaluate import evaluate as score
+from organelle.submission import validate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "submission"))
 
@@ -170,16 +172,12 @@ def test_names_from_the_file_are_no_markup_and_no_codes(challenge: tuple[Path, P
 
 
 @pytest.mark.parametrize("attack", MARKED)
-def test_twin(
-    attack: Attack, challenge: tuple[Path, Path], honest: dict[str, object], tmp_path: Path
-) -> None:
-    path = attack.twin(tmp_path)
-    looked = run("validate", path, "--json", "--catalog", challenge[0], where=tmp_path)
-    scored = evaluate(path, challenge, tmp_path)
-    tell(f"twin of {attack.name}", "", looked, scored)
-    assert_small(looked, scored)
-    assert (looked.status, scored.status) == (0, 0), looked.out + scored.err
-    assert {row["status"] for row in rows_of(tmp_path).values()} == {"scored"}
+def test_twin(attack: Attack, challenge: tuple[Path, Path], tmp_path: Path) -> None:
+    """The same file without its fault is sound. It does no harm, so that no process has to keep it in check."""
+    path, catalog = attack.twin(tmp_path), load_catalog(challenge[0])
+    looked = validate(path, catalog)
+    assert looked.ok, looked.problems
+    assert {row.status for row in score(path, challenge[1], catalog, workers=0).rows} == {"scored"}
 
 
 def tell(name: str, code: str, looked: Run, scored: Run) -> None:
