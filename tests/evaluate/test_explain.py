@@ -56,10 +56,11 @@ def explained(challenge, *, metric="2026-06", most=40):
 
 
 def test_children_explain_and_draw_the_same(challenge):
+    """Though they begin with the largest row, which is not the first of the page."""
     spoil(challenge)
     result = challenge.evaluate()
     pages = []
-    for workers in (0, 2):
+    for workers in (0, 1):
         page = challenge.root / f"{workers}.html"
         inputs = {"catalog": challenge.catalog, "truth": challenge.truth, "submission": challenge.submission}
         write_report(result, page, data=None, workers=workers, **inputs)

@@ -295,7 +295,7 @@ def test_evaluate_confirms_what_is_foretold(rehearsal: Challenge, errors: Simula
     report = simulate(rehearsal.truth, rehearsal.catalog, out, errors, seed=3)
     assert validate(out, rehearsal.catalog).problems == ()
     foretold = {row.place: row.expected for row in report.rows if row.expected}
-    result = evaluate(out, rehearsal.truth, rehearsal.catalog)
+    result = evaluate(out, rehearsal.truth, rehearsal.catalog, workers=0)
     counted = {
         row.place: ExpectedCounts(row.counts.tp, row.counts.fp, row.counts.fn, row.status)
         for row in result.rows
