@@ -109,7 +109,9 @@ def challenge(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def evaluate(submission: Path, challenge: tuple[Path, Path], where: Path) -> Run:
     tables, truth = challenge
     return run(
-        *("evaluate", "-s", submission, "-t", truth, "--catalog", tables, "-r", where / "r.json"), where=where
+        *("evaluate", "-s", submission, "-t", truth, "--catalog", tables, "-r", where / "r.json"),
+        *("--workers", "1"),
+        where=where,
     )
 
 

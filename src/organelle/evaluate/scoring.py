@@ -78,7 +78,7 @@ def evaluate(
             that was changed meanwhile, or a crop that is too large for this machine's memory. Trouble with
             a single row does not end the run: it is recorded in that row.
     """
-    from organelle.submission import open_submission, validate
+    from organelle.submission import open_submission, problems_of_form
 
     require_version(metric)
     require_installed(MODULES, "score")
@@ -88,7 +88,7 @@ def evaluate(
     with open_submission(submission, expected=tuple(store.classes)) as handed_in:
         stamps = Stamps(plan, store, handed_in)
         made_with = _provenance(submission, store, catalog, plan, metric)
-        problems = validate(submission, catalog, read_values=False).problems
+        problems = problems_of_form(handed_in, catalog)
         scored = _kept_or_scored(plan, store, handed_in, made_with, stamps, work, workers, memory_bytes)
         found = dict(track(scored, "score", total=len(plan)))
     ordered = tuple(found[planned.place] for planned in plan)

@@ -8,7 +8,7 @@ from organelle.submission.problems import Problem, ProblemError, Report
 from organelle.submission.reader import Submission, open_stored, open_submission
 from organelle.submission.scored_view import ObjectView, RowView, see_row, see_rows
 from organelle.submission.stored import StoredArray, SubmittedArray
-from organelle.submission.validator import validate
+from organelle.submission.validator import problems_of_form, validate
 from organelle.submission.zarr_zip import ZarrZip
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "align_array",
     "open_stored",
     "open_submission",
+    "problems_of_form",
     "row_allowance",
     "see_row",
     "see_rows",

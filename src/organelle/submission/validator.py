@@ -74,6 +74,12 @@ def validate(
         tree.close()
 
 
+def problems_of_form(submission: Submission, catalog: Catalog) -> tuple[Problem, ...]:
+    """What `validate(read_values=False)` finds in a file that is open; it stays open."""
+    expected = Submission(submission.tree, submission.root, submission.limits, tuple(catalog.test_crops))
+    return Report.of(submission.path, _problems(expected, catalog, {})).problems
+
+
 def _report(tree: Tree, catalog: Catalog, limits: Limits, what: Look, workers: int | None) -> Report:
     try:
         root = find_root(tree)
