@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -29,18 +27,10 @@ def desk(client: Client, organiser: User) -> Client:
 
 
 @pytest.fixture
-def kept(portal_folder, settings, transactional_db, monkeypatch):
+def kept(portal_of_its_own, transactional_db, monkeypatch):
     """A folder with a database of its own, as a portal has one."""
-    from organelle.portal.start import environment_of
-
-    code = "from pathlib import Path; from organelle.portal.start import prepare; prepare(Path({!r}))"
-    subprocess.run(
-        [sys.executable, "-c", code.format(str(portal_folder.root))],
-        env=environment_of(portal_folder.root, 8000),
-        check=True,
-    )
-    monkeypatch.setenv("CSC_PORTAL_FOLDER", str(portal_folder.root))
-    return portal_folder
+    monkeypatch.setenv("CSC_PORTAL_FOLDER", str(portal_of_its_own.root))
+    return portal_of_its_own
 
 
 def test_one_is_made_listed_downloaded_restored_and_removed(kept, client, tmp_path):
