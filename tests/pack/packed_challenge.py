@@ -34,7 +34,7 @@ def drawn_ids(grid: Grid, highest: int, dtype: str = "uint32", seed: int = 0) ->
 
 def write_processed(work: Path, crop: int, class_name: str, array: np.ndarray, grid: Grid) -> Path:
     path = processed_path(work, CHALLENGE.crop(crop), class_name)
-    write_multiscale(path, array, grid, kind=kind_of(class_name), chunks=(16, 16, 16))
+    write_multiscale(path, array, grid, kind=kind_of(class_name), chunks=(24, 24, 24))
     return path
 
 

@@ -14,10 +14,11 @@ from organelle.pack import AssembleSettings, load_submission_settings, pack, pla
 from organelle.submission import open_submission
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run `base` holds mito, er and pm; `best` mito and ves; `other` mito, pm and cell."""
-    write_most(tmp_path / "base")
+    folder = tmp_path_factory.mktemp("runs")
+    write_most(folder / "base")
     for name, crop, class_name, ids in (
         ("best", 7, "mito", 20),
         ("best", 7, "ves", 30),
@@ -26,8 +27,8 @@ def runs(tmp_path: Path) -> Path:
         ("other", 9, "cell", 50),
     ):
         grid = CHALLENGE.crop(crop).grid
-        write_processed(tmp_path / name, crop, class_name, drawn_ids(grid, ids, "uint8"), grid)
-    return tmp_path
+        write_processed(folder / name, crop, class_name, drawn_ids(grid, ids, "uint8"), grid)
+    return folder
 
 
 def assembled(folder: Path, text: str) -> dict[str, str]:

@@ -17,11 +17,14 @@ import pytest
 import zarr
 from packed_challenge import CHALLENGE, FINE, drawn_ids, write_most, write_processed
 
-from organelle.catalog import load_catalog
+from organelle.catalog import load_catalog, processed_path
+from organelle.classes import Kind
 from organelle.errors import ChunkError, FileMissing, GridMismatch, OutputExists, SubmissionError
+from organelle.geometry import Grid
 from organelle.pack import PackSettings, pack, plan_pack
 from organelle.submission import ZarrZip, align, open_submission, validate
 from organelle.submission.alignment import scored_shift
+from organelle.volumes import write_multiscale
 
 SMALL = PackSettings(chunk_voxels=32)
 
@@ -93,8 +96,14 @@ def test_ids_survive_in_the_smallest_type(tmp_path: Path, highest: int, stored: 
         np.testing.assert_array_equal(packed.read(), ids)
 
 
-def test_same_bytes_twice_and_with_more_workers(tmp_path: Path) -> None:
+def test_same_bytes_twice_and_with_more_workers_also_of_a_finer_source_in_a_single_chunk(
+    tmp_path: Path,
+) -> None:
     write_most(tmp_path)
+    fine = Grid((1.0, 1.0, 2.0), (800.5, 1600.5, 2401.0), (164, 136, 102))
+    ids = drawn_ids(fine, 300, "uint64")
+    path = processed_path(tmp_path, CHALLENGE.crop(7), "ves")
+    write_multiscale(path, ids, fine, kind=Kind.INSTANCE, chunks=fine.shape)
     for name, workers in (("a", 1), ("b", 2)):
         pack(CHALLENGE, tmp_path, tmp_path / name / "out.zip", workers=workers, settings=SMALL)
         time.sleep(0.01)
