@@ -40,6 +40,15 @@ def pages_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "BEHIND_S", 0)
 
 
+@pytest.fixture
+def boards_of_one_look(pages_of_now, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Boards are looked up once, as for a crowd, until `looking.forget()`."""
+    looking.forget()
+    monkeypatch.setattr(looking, "BEHIND_S", 86_400.0)
+    yield
+    looking.forget()
+
+
 @pytest.fixture(scope="session")
 def empty_tables(django_db_setup, django_db_blocker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file with all tables and nothing in them: a portal that finds a copy is begun sooner."""

@@ -7,6 +7,7 @@ of ours; in the end all links are followed.
 from __future__ import annotations
 
 import re
+import shutil
 import uuid
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from organelle.catalog import load_catalog
 from organelle.evaluate import evaluate, simulate
 from organelle.files import sha256
 from organelle.portal.accounts.models import ApiToken, Membership, Team, User
+from organelle.portal.board import looking
 from organelle.portal.challenge.models import Phase
 from organelle.portal.news.models import OutgoingMail
 from organelle.portal.scoring import queue
@@ -37,6 +39,8 @@ from organelle.portal.scoring.question import Exam, announce, stamp_of
 from organelle.portal.scoring.score import score
 from organelle.portal.submissions.models import Submission, Transition
 from organelle.portal.submissions.store import keep
+
+pytestmark = pytest.mark.usefixtures("boards_of_one_look")
 
 MARKED_ID = 48_600
 MARKED_TIME = datetime(2031, 7, 19, 13, 37, 41, tzinfo=UTC)
@@ -58,10 +62,17 @@ def exam(db, challenge: Path, settings, portal_folder) -> Exam:
     return announce(truth, str(challenge), "2026-06", stamp_of(truth, str(challenge)))
 
 
+@pytest.fixture(scope="module")
+def drawn(challenge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file to hand in."""
+    path = tmp_path_factory.mktemp("file") / "drawn.zip"
+    simulate(challenge / TRUTH, load_catalog(challenge), path, seed=3)
+    return path
+
+
 @pytest.fixture
-def submission(exam: Exam, team: Team, person: User, challenge: Path, tmp_path: Path) -> Submission:
-    path = tmp_path / "drawn.zip"
-    simulate(challenge / "hidden-truth.zarr", load_catalog(challenge), path, seed=3)
+def submission(exam: Exam, team: Team, person: User, drawn: Path, tmp_path: Path) -> Submission:
+    path = Path(shutil.copy(drawn, tmp_path))
     digest = sha256(path)
     size = path.stat().st_size
     keep(path, digest)
@@ -229,6 +240,7 @@ def everything(
 ) -> dict[str, str]:
     """Whatever each of them can reach, with headers, and all mails; those in `follow` follow every link."""
     found = {}
+    looking.forget()
     for role, client in readers.items():
         pages = crawl(client, submission, follow=role in follow)
         found |= {f"{role} {path}": text for path, text in pages}

@@ -18,7 +18,7 @@ from organelle.portal.api.organise import submissions as organise_submissions
 from organelle.portal.api.pace import AnonymousPace, paced
 from organelle.portal.api.refusals import handle_errors
 from organelle.portal.challenge.markdown import to_html
-from organelle.portal.explorer.answers import json_answer
+from organelle.portal.explorer.answers import file_answer, json_text
 
 GOOD_FOR_S = 300
 METHODS = ("get", "post", "head", "patch", "put", "delete", "options")
@@ -63,12 +63,17 @@ def docs(request: HttpRequest) -> HttpResponse:
 @paced
 def openapi(request: HttpRequest) -> HttpResponse:
     """All operations as OpenAPI."""
-    return json_answer(request, _schema(), seconds=GOOD_FOR_S)
+    return file_answer(request, _schema_text(), "application/json", seconds=GOOD_FOR_S)
 
 
 @cache
 def _schema() -> dict[str, Any]:
     return dict(api.get_openapi_schema())
+
+
+@cache
+def _schema_text() -> bytes:
+    return json_text(_schema())
 
 
 @cache

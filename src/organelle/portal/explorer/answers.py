@@ -84,8 +84,12 @@ def csv_answer(
 
 def json_answer(request: HttpRequest, record: object, *, seconds: int) -> HttpResponse:
     """A record as JSON in UTF-8."""
-    content = json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1).encode()
-    return file_answer(request, content, "application/json", seconds=seconds)
+    return file_answer(request, json_text(record), "application/json", seconds=seconds)
+
+
+def json_text(record: object) -> bytes:
+    """A record as JSON in UTF-8, to be read by people, too."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
 
 def _cell(value: object) -> object:

@@ -29,6 +29,7 @@ def class_tree() -> tuple[Branch, ...]:
     return tuple(_branch(c, told) for c in sorted(top, key=lambda c: (not c.is_group, c.id)))
 
 
+@cache
 def groups_of(this: OrganelleClass) -> tuple[OrganelleClass, ...]:
     """The smallest groups that contain all of a class: those of which none contains another."""
     wider = [c for c in all_classes() if this.implies(c) and c.ids - this.ids and c is not this]
