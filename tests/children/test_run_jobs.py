@@ -39,13 +39,14 @@ def test_no_jobs_no_children():
 
 
 def test_what_kills_one_job_leaves_the_others_alone():
-    little = Allowance(memory_bytes=100 << 20, cpu_seconds=1, wall_seconds=60)
-    hasty = Allowance(wall_seconds=0.5)
+    little = Allowance(memory_bytes=100 << 20, cpu_seconds=60, wall_seconds=60)
+    brief = Allowance(cpu_seconds=0.1)
+    hasty = Allowance(wall_seconds=0.2)
     found = outcomes(
         job("large", "hold", little, mebibytes=300),
         job("pieces", "grow", little, mebibytes=300),
         job("small", "hold", little, mebibytes=20),
-        job("busy", "spin", little, seconds=30),
+        job("busy", "spin", brief, seconds=30),
         job("idle", "sleep", hasty, seconds=30),
         job("segfault", "die", number=int(signal.SIGSEGV)),
         job("abort", "abort_for_memory"),
@@ -99,7 +100,7 @@ def test_phases_are_told_in_order():
     assert {e.key for e in events} == {"a"}
 
 
-@pytest.mark.parametrize(("room", "patience", "together"), [(3 << 30, 30, True), (1 << 30, 0.5, False)])
+@pytest.mark.parametrize(("room", "patience", "together"), [(3 << 30, 30, True), (1 << 30, 0.2, False)])
 def test_jobs_run_side_by_side_only_if_their_memory_fits(tmp_path, room, patience, together):
     half = Allowance(memory_bytes=512 << 20)
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
