@@ -26,7 +26,7 @@ def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def slow(item: int) -> int:
-    time.sleep(0.05)  # bars are drawn ten times a second
+    time.sleep(0.025)  # bars are drawn ten times a second
     return item
 
 

@@ -13,7 +13,12 @@ from organelle.catalog.figures import FIGURES, crops_map, draw_figures, voxels_f
 from organelle.errors import CatalogError, OutputExists
 
 WHOLE = load_catalog()
-SMALL = replace(WHOLE, train_crops={n: WHOLE.crop(n) for n in (1, 3, 111)})
+SMALL = replace(
+    WHOLE,
+    datasets={name: WHOLE.datasets[name] for name in ("jrc_hela-2", "jrc_hela-3")},
+    train_crops={n: replace(WHOLE.crop(n), classes=WHOLE.crop(n).classes[:6]) for n in (1, 3, 111)},
+    test_crops={n: replace(WHOLE.crop(1), id=n, is_test=True) for n in (901, 902)},
+)
 
 
 def test_every_figure_is_drawn_twice_alike_and_not_overwritten(tmp_path: Path) -> None:

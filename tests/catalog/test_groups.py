@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from organelle.catalog import Crop, crop_groups, load_catalog
@@ -35,6 +35,7 @@ def slow_groups(crops: list[Crop]) -> set[frozenset[int]]:
     return set(map(frozenset, groups))
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.sampled_from([300.0, 3000.0, 30000.0]))
 def test_groups_and_pairs_are_those_of_the_slow_way(seed: int, span_nm: float) -> None:
     crops = drawn(40, span_nm, seed)
@@ -66,9 +67,9 @@ def test_no_crop_makes_no_group() -> None:
 
 
 @pytest.mark.parametrize("span_nm", [5e4, 5e5])
-def test_20_000_crops_take_seconds_at_most(span_nm: float) -> None:
-    crops = drawn(20_000, span_nm, seed=1, datasets=1)
+def test_thousands_of_crops_take_seconds_at_most(span_nm: float) -> None:
+    crops = drawn(8_000, span_nm, seed=1, datasets=1)
     started = time.process_time()
     groups = crop_groups(crops)
-    assert time.process_time() - started < 10
-    assert sum(map(len, groups)) == 20_000
+    assert time.process_time() - started < 4  # each with each would be half a minute
+    assert sum(map(len, groups)) == 8_000

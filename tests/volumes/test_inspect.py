@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,11 +27,17 @@ GRID = Grid((8, 8, 8), (104, 204, 304), (40, 48, 56))
 ARRAY = np.random.default_rng(3).integers(1, 255, GRID.shape, dtype=np.uint8)
 
 
-@pytest.fixture
-def image(tmp_path: Path) -> Path:
-    path = tmp_path / "em"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("inspect") / "em"
     write_multiscale(path, ARRAY, GRID, kind=Kind.IMAGE, levels=3, chunks=(16, 16, 16))
     return path
+
+
+@pytest.fixture
+def image(written: Path, tmp_path: Path) -> Path:
+    """A copy of the image, which one may break."""
+    return Path(shutil.copytree(written, tmp_path / "em", copy_function=shutil.copyfile))
 
 
 def look(path: Path | str, sampled: int = 0) -> Inspection:
@@ -308,14 +315,15 @@ def test_truncated_chunks_are_found_in_the_sample(image: Path) -> None:
     assert any("s0/" in p.what and "truncated" in p.what for p in found.problems)
 
 
-def test_a_chunk_made_to_burst_harms_nobody(tmp_path: Path) -> None:
+def test_a_chunk_made_to_burst_harms_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("organelle.volumes.inspect_sample.MEMORY", 2**28)
     array = zarr.create_array(
         tmp_path / "bomb", shape=(16, 16, 16), chunks=(16, 16, 16), dtype="u1", zarr_format=2,
         compressors={"id": "gzip", "level": 1}, attributes={"voxel_size": [8, 8, 8]},
     )  # fmt: skip
     array[:] = 1
     (chunk,) = (p for p in (tmp_path / "bomb").rglob("0*") if p.is_file())
-    chunk.write_bytes(b"".join([gzip.compress(bytes(2**24), 1)] * 100))  # 1.6 GB of zeros
+    chunk.write_bytes(b"".join([gzip.compress(bytes(2**24), 1)] * 25))  # 0.4 GB of zeros
     found = look(tmp_path / "bomb", sampled=1)
     assert codes(found, Severity.ERROR) == {"chunk-broken"}
 

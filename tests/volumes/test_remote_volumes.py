@@ -44,15 +44,21 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["http", "http that fails", "s3"])
-def data(request: pytest.FixtureRequest, root: Path) -> Iterator[Place]:
-    forget_remote()
+@pytest.fixture(scope="module", params=["http", "http that fails", "s3"])
+def served(request: pytest.FixtureRequest, root: Path) -> Iterator[Place]:
     if request.param == "s3":
         with serve_s3(root, "bucket") as endpoint:
             yield as_place(f"s3://bucket?endpoint={endpoint}")
     else:
         with serve(root, odds=0.2 if request.param == "http that fails" else 0.0) as server:
             yield as_place(server.url)
+
+
+@pytest.fixture
+def data(served: Place) -> Place:
+    """The same files at another place, of which nothing is remembered."""
+    forget_remote()
+    return served
 
 
 def test_any_box_and_its_presence_are_those_of_the_folder(data: Place, root: Path) -> None:
