@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from organelle.catalog import load_catalog, write_tables
+from organelle.cli import main
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fetch"))
 from bucket_servers import serve_s3
 
-CSC = Path(sys.executable).with_name("csc")
-Csc = Callable[..., subprocess.CompletedProcess[str]]
+
+@dataclass(frozen=True)
+class Answer:
+    """What a line ended with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Csc = Callable[..., Answer]
 
 
 @pytest.fixture
-def csc(tmp_path: Path) -> Csc:
-    """Run `csc` with the words of a line, and a data folder of its own."""
-    home = {k: v for k, v in os.environ.items() if not k.startswith("CSC_")}
-    home["XDG_DATA_HOME"] = str(tmp_path / "share")
+def csc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Csc:
+    """Run `csc` with the words of a line, in a folder and with a data folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("CSC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
 
-    def run(line: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [CSC, *line.split()], cwd=tmp_path, env=home | more, capture_output=True, text=True, check=False
-        )
+    def run(line: str, **more: str) -> Answer:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", ["csc", *line.split()])
+            for name, value in more.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        told = capsys.readouterr()
+        return Answer(int(ended.value.code or 0), told.out, told.err)
 
     return run
 
