@@ -176,8 +176,8 @@ def serve_s3(folder: Path, bucket: str) -> Iterator[str]:
         client.create_bucket(Bucket=bucket, ACL="public-read")
         # Buckets live as long as the process, which may have served one of this name before.
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for left in page.get("Contents", []):
-                client.delete_object(Bucket=bucket, Key=left["Key"])
+            if left := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
+                client.delete_objects(Bucket=bucket, Delete={"Objects": left, "Quiet": True})
         for file in sorted(p for p in folder.rglob("*") if p.is_file()):
             key = file.relative_to(folder).as_posix()
             client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes(), ACL="public-read")

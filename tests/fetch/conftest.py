@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +30,22 @@ def csc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return run
 
 
-@pytest.fixture
-def bucket(tmp_path: Path) -> Path:
-    """A bucket of one dataset: EM with three levels in chunks of 16, labels of two crops."""
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bucket of one dataset: EM with three levels in chunks of 16, labels of two crops. Only to be read."""
+    place = tmp_path_factory.mktemp("drawn") / "bucket"
     rng = np.random.default_rng(4)
     em = rng.integers(1, 255, EM.shape, dtype=np.uint8)
-    write_multiscale(
-        em_path(tmp_path / "bucket", "d1"), em, EM, kind=Kind.IMAGE, levels=3, chunks=(16, 16, 16)
-    )
+    write_multiscale(em_path(place, "d1"), em, EM, kind=Kind.IMAGE, levels=3, chunks=(16, 16, 16))
     for number in (1, 2):
         for name in CROPS[number].classes:
             labels = rng.integers(0, 2, CROPS[number].grid.shape, dtype=np.uint8)
-            path = label_path(tmp_path / "bucket", CROPS[number], name)
+            path = label_path(place, CROPS[number], name)
             write_labels(path, labels, CROPS[number].grid, name, levels=2)
-    return tmp_path / "bucket"
+    return place
+
+
+@pytest.fixture
+def bucket(drawn: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(drawn, tmp_path / "bucket"))

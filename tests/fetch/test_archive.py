@@ -141,6 +141,7 @@ def test_a_killed_run_leaves_no_volume_without_its_voxels(bucket: Path, zips: Pa
             while server.requests < before + 5:
                 assert process.poll() is None
             process.kill()
+        server.pause_s = 0
         here = {key: value for key, value in tree(data).items() if "/.fetch-" not in key}
         assert 1 <= len(here) < len(plan.members)
         assert not any(key.rpartition("/")[2].startswith(".z") for key in here)

@@ -18,9 +18,9 @@ MEASURED = dataclasses.replace(
 
 @pytest.mark.parametrize("padding", [0, 1, 7, 40])
 @pytest.mark.parametrize("all_resolutions", [False, True])
-def test_no_plan_exceeds_its_bound(bucket: Path, padding: int, all_resolutions: bool) -> None:
+def test_no_plan_exceeds_its_bound(drawn: Path, padding: int, all_resolutions: bool) -> None:
     chunks = (16, 16, 16)
-    plan = plan_fetch(bucket, CATALOG, "*", padding_voxels=padding, all_resolutions=all_resolutions)
+    plan = plan_fetch(drawn, CATALOG, "*", padding_voxels=padding, all_resolutions=all_resolutions)
     bounds = bound_fetch(
         MEASURED, "*", padding_voxels=padding, all_resolutions=all_resolutions, em_chunks=chunks
     )

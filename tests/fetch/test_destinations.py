@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bucket_servers import Server, serve
+from bucket_servers import FlakyHandler, Server, serve
 from drawn_bucket import CATALOG, tree
 from test_archive import pack
 
@@ -69,13 +69,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_two_fetches_into_one_folder_do_not_meet(bucket: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with serve(bucket, pause_s=0.05) as server:
+    with serve(bucket, handler=FlakyHandler) as server:
         plan = plan_fetch(open_source(server.url, workers=1), CATALOG, [1])
-        before = server.requests
+        before, server.pause_s = server.requests, 0.05
         with subprocess.Popen(command(plan, data)) as first:
             wait_for(server, before + 3)
             with pytest.raises(OutputExists, match=f"process {first.pid} is fetching into {data} now"):
                 transfer(plan, data)
+            server.pause_s = 0
         assert first.returncode == 0
     assert tree(data) == {o.key: (bucket / o.key).read_bytes() for o in plan.objects}
 
@@ -92,12 +93,13 @@ def test_the_lock_of_a_dead_process_holds_nobody_up(bucket: Path, tmp_path: Path
 
 def test_a_disk_that_fills_up_ends_the_run_and_whole_files_stay(bucket: Path, small_disk: Path) -> None:
     data, filler = small_disk / "data", small_disk / "filler"
-    with serve(bucket, pause_s=0.02) as server, ThreadPoolExecutor(1) as other:
+    with serve(bucket, handler=FlakyHandler) as server, ThreadPoolExecutor(1) as other:
         plan = plan_fetch(open_source(server.url, workers=2), CATALOG, [1])
-        before = server.requests
+        before, server.pause_s = server.requests, 0.02
         run = other.submit(transfer, plan, data)
         wait_for(server, before + 6)
         fill(filler)
+        server.pause_s = 0
         with pytest.raises(TransferError, match=r"could not be .* \(No space left on device\)"):
             run.result(timeout=60)
         here = tree(data)

@@ -11,10 +11,10 @@ from organelle.catalog import em_folder, write_tables
 
 
 @pytest.fixture
-def line(bucket: Path, tmp_path: Path) -> list[str | Path]:
+def line(drawn: Path, tmp_path: Path) -> list[str | Path]:
     """`csc fetch-data` on the drawn bucket and its tables."""
     write_tables(CATALOG, tmp_path / "tables")
-    return ["fetch-data", "--source", bucket, "--catalog", tmp_path / "tables", "--dest", tmp_path / "data"]
+    return ["fetch-data", "--source", drawn, "--catalog", tmp_path / "tables", "--dest", tmp_path / "data"]
 
 
 def test_a_dry_run_prints_the_table_and_moves_nothing(
@@ -40,7 +40,10 @@ def test_only_the_classes_wanted_come_and_one_without_annotation_is_told(
 
 def test_absent_chunks_are_counted(line: list[str | Path], bucket: Path, csc: Csc) -> None:
     (em_folder(bucket, "d1") / "s0" / "0" / "0" / "0").unlink()
-    assert "1 EM chunks are not in the source; they stay unknown" in csc(*line, "-c", "3", "--dry-run")[1]
+    assert (
+        "1 EM chunks are not in the source; they stay unknown"
+        in csc(*line, "--source", bucket, "-c", "3", "--dry-run")[1]
+    )
 
 
 @pytest.mark.parametrize("crops", ["247", "test", "all"])
@@ -74,8 +77,8 @@ def test_options_that_cannot_be_used_are_explained(
     assert why in " ".join(err.split())
 
 
-def test_the_speed_is_printed_with_what_was_read(bucket: Path, tmp_path: Path, csc: Csc) -> None:
+def test_the_speed_is_printed_with_what_was_read(drawn: Path, tmp_path: Path, csc: Csc) -> None:
     write_tables(CATALOG, tmp_path / "tables")
-    status, out, _ = csc("speedtest", bucket, "--catalog", tmp_path / "tables", "-c", "1", "-w", "3")
+    status, out, _ = csc("speedtest", drawn, "--catalog", tmp_path / "tables", "-c", "1", "-w", "3")
     assert status == 0
     assert "MB/s with 3 requests at once (" in out

@@ -120,7 +120,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     (tmp_path / "bucket").mkdir()
     for n in range(4):
         with (tmp_path / "bucket" / str(n)).open("wb") as stream:
-            stream.truncate(100 * 10**6)
+            stream.truncate(60 * 10**6)
     with serve(tmp_path / "bucket") as server:
         for name, root in {"folder": str(tmp_path / "bucket"), "no-ranges": server.url}.items():
             command = [sys.executable, "-c", code, root, str(tmp_path / name)]

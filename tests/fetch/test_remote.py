@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bucket_servers import FAULTS, RangeHandler, close_bucket, serve, serve_s3
+from bucket_servers import FAULTS, FlakyHandler, RangeHandler, close_bucket, serve, serve_s3
 from drawn_bucket import CATALOG, tree
 
 from organelle.catalog import em_path
@@ -117,17 +117,18 @@ def test_too_little_room_is_told_before_anything_moves(bucket: Path, tmp_path: P
 
 def test_a_killed_fetch_leaves_whole_files_only_and_the_next_goes_on(bucket: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with serve(bucket, pause_s=0.05) as server:
+    with serve(bucket, handler=FlakyHandler) as server:
         plan = plan_fetch(open_source(server.url, workers=2), CATALOG, "1 2")
         (tmp_path / "plan").write_bytes(pickle.dumps(plan))
         code = "import pickle, sys; from organelle.fetch import transfer; "
         code += "transfer(pickle.loads(open(sys.argv[1], 'rb').read()), sys.argv[2])"
         command = [sys.executable, "-c", code, str(tmp_path / "plan"), str(data)]
-        before = server.requests
+        before, server.pause_s = server.requests, 0.05
         with subprocess.Popen(command) as process:
             while server.requests < before + 6:
                 assert process.poll() is None
             process.kill()
+        server.pause_s = 0
         arrived = {k: v for k, v in tree(data).items() if "/.fetch-" not in k}
         assert 1 <= len(arrived) < len(plan.objects)
         assert all(value == (bucket / key).read_bytes() for key, value in arrived.items())
