@@ -122,11 +122,10 @@ def test_no_picture_is_fetched(tmp_path, tiny_challenge):
     assert make_thumbnails(catalog, tmp_path / "data", tmp_path / "pictures") == ()
 
 
-def test_an_organiser_draws_pictures_from_the_command_line(tmp_path, tiny_challenge):
-    folder = tmp_path / "portal"
+def test_an_organiser_draws_pictures_from_the_command_line(portal_of_its_own, tiny_challenge):
+    folder = portal_of_its_own.root
     environment = os.environ | {"CSC_PORTAL_CATALOG": str(tiny_challenge)}
     run = [CSC, "portal", "thumbnails", "--volumes", str(tiny_challenge / "bucket"), "--data", str(folder)]
-    PortalFolder(folder).make()
     first, again = (
         subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)

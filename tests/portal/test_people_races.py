@@ -55,8 +55,8 @@ print("told", json.dumps(told))
 """
 
 
-def test_one_of_many_succeeds(tmp_path):
-    environment = os.environ | {"CSC_PORTAL_FOLDER": str(tmp_path / "portal")}
+def test_one_of_many_succeeds(portal_of_its_own):
+    environment = os.environ | {"CSC_PORTAL_FOLDER": str(portal_of_its_own.root)}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env=environment,

@@ -198,7 +198,7 @@ print(json.dumps(found))
 """
 
 
-def test_production_is_strict(tmp_path):
+def test_production_is_strict(portal_of_its_own):
     strict = {
         "CSC_PORTAL_PRODUCTION": "true",
         "CSC_PORTAL_HOSTS": '["portal.example"]',
@@ -207,7 +207,7 @@ def test_production_is_strict(tmp_path):
     }
     others = {k: v for k, v in os.environ.items() if not k.startswith(("CSC_PORTAL_", "DJANGO_"))}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PRODUCTION, str(tmp_path / "portal")],
+        [sys.executable, "-W", "error", "-c", PRODUCTION, str(portal_of_its_own.root)],
         env=others | strict,
         capture_output=True,
         text=True,

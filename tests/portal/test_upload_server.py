@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import json
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -27,8 +28,10 @@ KIND = "application/offset+octet-stream"
 
 
 @pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
-    with running_portal(tmp_path_factory.mktemp("portal")) as running:
+def portal(empty_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+    folder = tmp_path_factory.mktemp("portal")
+    shutil.copy(empty_tables, folder)
+    with running_portal(folder) as running:
         yield running
 
 

@@ -12,8 +12,8 @@ PARTED = "SELECT DISTINCT private_crops FROM scoring_result"
 
 
 @pytest.fixture
-def portal(tmp_path, tiny_challenge):
-    return WorkingPortal(tmp_path, tiny_challenge)
+def portal(tmp_path, tiny_challenge, empty_tables):
+    return WorkingPortal(tmp_path, tiny_challenge, tables=empty_tables)
 
 
 def require_scored_once(portal: WorkingPortal, submissions: int) -> None:
@@ -56,10 +56,10 @@ def test_two_workers_of_one_name_are_two(portal):
     assert not portal.ask("SELECT 1 FROM scoring_jobevent WHERE what IN ('lost', 'fault')")
 
 
-def test_crops_that_become_private_while_files_are_scored_are_so_in_all_results(tiny_challenge, tmp_path):
+def test_crops_that_become_private_while_files_are_scored_are_so_in_all_results(tiny_challenge, tmp_path, empty_tables):
     challenge = make_two_crops(tiny_challenge, tmp_path / "two")
     (challenge / TRUTH).rename(challenge / "truth.zarr")
-    portal = WorkingPortal(tmp_path, challenge).begin(2)
+    portal = WorkingPortal(tmp_path, challenge, tables=empty_tables).begin(2)
     with portal.worker("before"):
         portal.wait_for(lambda: done(portal) >= 1)
         with portal.worker("after", CSC_PORTAL_PRIVATE_CROPS=f"[{SECOND}]"):

@@ -42,6 +42,8 @@ class WorkingPortal:
     root: Path
     challenge: Path
     lease_seconds: float = 2.0
+    tables: Path | None = None
+    """A database to begin with; without it the tables are made."""
 
     @property
     def folder(self) -> PortalFolder:
@@ -55,6 +57,8 @@ class WorkingPortal:
         """Set it up, with so many submissions of four teams, each with other errors."""
         shutil.copytree(self.challenge / "truth.zarr", self.truth)
         self.folder.make()
+        if self.tables:
+            shutil.copyfile(self.tables, self.folder.database)
         (self.folder.root / "portal.toml").write_text(
             f'truth = "{self.truth}"\ncatalog = "{self.challenge}"\nscoring_processes = 1\n'
             f"lease_seconds = {self.lease_seconds}\n[limits]\nper_day = 100\nconcurrent = 100\n"
