@@ -102,8 +102,8 @@ def test_hostile_and_thin_shapes_are_as_far_apart_as_they_are(name, size):
 
 def test_many_objects_with_displaced_borders_are_measured_at_once():
     rng = np.random.default_rng(3)
-    places = np.stack(np.indices((40, 44, 300)), -1) * (2.0, 1.0, 1.0)
-    seeds = rng.random((12, 3)) * (80, 44, 300)
+    places = np.stack(np.indices((24, 28, 160)), -1) * (2.0, 1.0, 1.0)
+    seeds = rng.random((12, 3)) * (48, 28, 160)
     truth, prediction = (
         1 + np.linalg.norm(places[..., None, :] - centres, axis=-1).argmin(-1).astype(np.uint16)
         for centres in (seeds, seeds + rng.normal(0, 5, seeds.shape))

@@ -175,7 +175,7 @@ def play(folder: Path, mutation: Callable[[Path, random.Random], Path], seeds: r
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.__name__)
 def test_mutated_zips(mutation: Callable[[Path, random.Random], Path], tmp_path: Path) -> None:
-    play(tmp_path, mutation, range(40))
+    play(tmp_path, mutation, range(20))
 
 
 @pytest.mark.soak

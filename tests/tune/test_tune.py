@@ -215,7 +215,7 @@ def test_own_parts_with_ranges_are_tuned(world: Path) -> None:
 def test_a_worker_that_dies_is_told(world: Path) -> None:
     recipe = {"parts": [{"part": "own_foreground:Deadly"}, {"part": "threshold"}]}
     with pytest.raises(WorkError, match="try fewer with --workers"):
-        tuned(world, name="deadly", classes=["pm"], settings=use(pm=recipe), workers=2)
+        tuned(world, name="deadly", crops=[2], classes=["pm"], settings=use(pm=recipe), workers=2)
 
 
 def test_recipes_that_make_specks_are_the_worst(tmp_path: Path) -> None:
@@ -282,8 +282,9 @@ def test_the_table_and_the_pictures(report: TuneReport, tmp_path: Path) -> None:
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0].startswith("class,crops,objects,trials,stopped,before,after,gain")
     assert lines[2].startswith("mito,3,12,")
-    for one in report.classes:
-        for name in ("a", "b"):
-            draw_search(one, tmp_path / f"{name}.png")
-        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    pm, mito = report.classes
+    for name, one in (("a", pm), ("b", pm), ("c", mito)):
+        draw_search(one, tmp_path / f"{name}.png")
+    pictures = [(tmp_path / f"{name}.png").read_bytes() for name in "abc"]
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[0] == pictures[1] != pictures[2]
