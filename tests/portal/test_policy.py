@@ -298,7 +298,9 @@ it was done, or why not."""
 
 
 @pytest.fixture
-def world(person: User, team: Team, organiser: User, portal_folder, settings, boards_of_one_look) -> dict[str, Any]:
+def world(
+    person: User, team: Team, organiser: User, portal_folder, settings, boards_of_one_look
+) -> dict[str, Any]:
     """Somebody in every role, and something of everything, which belongs to the member where it can."""
     settings.PORTAL = settings.PORTAL.model_copy(update={"metrics_token": "of a monitor"})
     member = User.objects.of("bob@lab.example")

@@ -56,7 +56,9 @@ def test_two_workers_of_one_name_are_two(portal):
     assert not portal.ask("SELECT 1 FROM scoring_jobevent WHERE what IN ('lost', 'fault')")
 
 
-def test_crops_that_become_private_while_files_are_scored_are_so_in_all_results(tiny_challenge, tmp_path, empty_tables):
+def test_crops_that_become_private_while_files_are_scored_are_so_in_all_results(
+    tiny_challenge, tmp_path, empty_tables
+):
     challenge = make_two_crops(tiny_challenge, tmp_path / "two")
     (challenge / TRUTH).rename(challenge / "truth.zarr")
     portal = WorkingPortal(tmp_path, challenge, tables=empty_tables).begin(2)
