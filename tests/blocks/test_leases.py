@@ -24,8 +24,9 @@ import sys
 from pathlib import Path
 from work_fill import Fill
 from organelle.blocks import Ledger, work_through
-folder = Path(sys.argv[1])
-print(work_through(Fill(folder, seconds=float(sys.argv[2])), Ledger.at(folder / "fill.ledger")))
+folder, seconds, planes = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+work = Fill(folder, shape=(planes, 16, 16), seconds=seconds)
+print(work_through(work, Ledger.at(folder / "fill.ledger")))
 """
 
 
@@ -35,7 +36,7 @@ def ledger_of(work: Fill, **others: float) -> Ledger:
 
 def alone(work: Fill, seconds: float) -> subprocess.Popen[str]:
     """Another process, as a job of an array, at work on the same ledger."""
-    command = [sys.executable, "-c", ALONE, str(work.folder), str(seconds)]
+    command = [sys.executable, "-c", ALONE, str(work.folder), str(seconds), str(work.shape[0])]
     return subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": str(HERE)}, stdout=subprocess.PIPE, text=True
     )
@@ -78,15 +79,16 @@ def test_a_killed_process_gives_its_blocks_back_at_once(tmp_path: Path) -> None:
 def test_a_paused_worker_that_goes_on_after_it_was_taken_for_dead_does_no_harm(
     tmp_path: Path, meanwhile: str
 ) -> None:
-    undisturbed = Fill.drawn(tmp_path / "undisturbed")
+    few = (16, 16, 16)  # 8 blocks
+    undisturbed = Fill.drawn(tmp_path / "undisturbed", shape=few)
     work_through(undisturbed, ledger_of(undisturbed))
-    work = Fill.drawn(tmp_path / "disturbed")
+    work = Fill.drawn(tmp_path / "disturbed", shape=few)
     ledger = ledger_of(work, patience=0.5)
     with alone(work, 0.3) as paused:
         block = wait_for_note(work, "computing", paused.pid)
         os.kill(paused.pid, signal.SIGSTOP)
         if meanwhile == "done":
-            assert work_through(work, ledger) == Done(16, 0, ())
+            assert work_through(work, ledger) == Done(8, 0, ())
             os.kill(paused.pid, signal.SIGCONT)
         else:
             with alone(work, 0.05) as heir:
@@ -101,7 +103,7 @@ def test_a_paused_worker_that_goes_on_after_it_was_taken_for_dead_does_no_harm(
     both = {note[2] for note in work.notes() if note[:2] == ["written", str(block)]}
     assert len(both) == 2, "the block was not done by both"
     assert work.files() == undisturbed.files()
-    assert ledger.tally().done == 16
+    assert ledger.tally().done == 8
     assert ledger.leases() == []
 
 
@@ -137,11 +139,11 @@ def test_what_is_done_stays_done_when_its_worker_dies(tmp_path: Path) -> None:
 
 def test_a_silent_worker_elsewhere_is_waited_for_and_then_replaced(tmp_path: Path) -> None:
     work = Fill.drawn(tmp_path)
-    ledger = ledger_of(work, patience=1.0, tries=1)
+    ledger = ledger_of(work, patience=0.4, tries=1)
     silent(ledger, [3, 4], current=4)
     began = time.monotonic()
     done = work_through(work, ledger)
-    assert time.monotonic() - began > 0.9
+    assert time.monotonic() - began > 0.35
     assert done.now == 15
     assert [str(b) for b in done.failed] == [
         "the chunk at (8, 0, 0): its worker (process 4321 on elsewhere) died or was killed at it"
@@ -149,25 +151,25 @@ def test_a_silent_worker_elsewhere_is_waited_for_and_then_replaced(tmp_path: Pat
 
 
 def test_a_worker_elsewhere_that_shows_life_keeps_its_blocks(tmp_path: Path) -> None:
-    ledger = Ledger.open(tmp_path / "x.ledger", count=1, made_of={}, patience=0.4)
+    ledger = Ledger.open(tmp_path / "x.ledger", count=1, made_of={}, patience=0.1)
     path = silent(ledger, [0], 0)
-    watch, end, beat = Watch(ledger.patience), time.monotonic() + 1.5, 0
+    watch, end, beat = Watch(ledger.patience), time.monotonic() + 0.4, 0
     while time.monotonic() < end:
         beat += 1
         with path.open("r+b") as file:
             file.write(head_line(beat, 0))
         assert watch.lost(ledger.leases()) == []
-        time.sleep(0.1)
+        time.sleep(0.02)
     while not watch.lost(ledger.leases()):
         assert time.monotonic() < end + 60
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def test_a_watcher_that_hung_takes_nobody_for_dead() -> None:
     lease = Lease(Path("x"), Process("elsewhere", "", 1, ""), b"beat", None, (0,))
-    watch = Watch(0.4)
+    watch = Watch(0.1)
     assert watch.lost([lease]) == []
-    time.sleep(0.6)
+    time.sleep(0.15)
     assert watch.lost([lease]) == []
     assert watch.lost([replace(lease, beat=b"other")]) == []
 
@@ -177,7 +179,7 @@ def test_a_long_block_is_no_reason_to_lose_its_lease(tmp_path: Path) -> None:
     with Holder(ledger) as slow, Holder(ledger) as other:
         slow.take(1)
         slow.begin(0)
-        end = time.monotonic() + 1.5
+        end = time.monotonic() + 0.9
         while time.monotonic() < end:
             other.take_from_the_dead()
             time.sleep(0.05)
@@ -220,13 +222,13 @@ def test_a_process_is_known_by_its_start_too() -> None:
 
 
 def test_what_a_dead_child_held_is_left_to_its_parent_for_a_while(monkeypatch) -> None:
-    monkeypatch.setattr("organelle.blocks.leases.PARENT_SECONDS", 0.3)
+    monkeypatch.setattr("organelle.blocks.leases.PARENT_SECONDS", 0.1)
     watch = Watch(60)
     with subprocess.Popen(["true"]) as child:
         lease = Lease(Path("x"), replace(Process.own(), pid=child.pid), b"beat", None, (0,))
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert watch.lost([lease]) == []
-        time.sleep(0.4)
+        time.sleep(0.15)
         assert watch.lost([lease]) == [lease]  # a parent that takes no notice keeps nobody waiting
     assert Watch(60).lost([lease]) == [lease]
 
@@ -237,7 +239,7 @@ def test_what_clusters_send_before_they_kill_gives_leases_back_uncounted(
 ) -> None:
     work = Fill.drawn(tmp_path)
     ledger = ledger_of(work, tries=1)
-    with alone(work, 0.2) as other:
+    with alone(work, 0.1) as other:
         wait_for_note(work, "computing", other.pid)
         other.send_signal(number)
         other.wait(30)

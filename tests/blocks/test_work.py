@@ -10,7 +10,7 @@ import pytest
 from work_fill import Fill
 
 import organelle
-from organelle.blocks import Done, Ledger, Work, work_through
+from organelle.blocks import Done, Ledger, Work, work_through, workers_local
 from organelle.blocks.workers_dask import Absence, take_turn
 from organelle.errors import FileMissing, SettingsError, WorkError
 
@@ -30,7 +30,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return files
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_any_number_of_workers_fills_a_volume(
     tmp_path: Path, undisturbed: dict[str, bytes], workers: int
 ) -> None:
@@ -42,22 +42,34 @@ def test_any_number_of_workers_fills_a_volume(
     assert len(work.notes()) == 16 * 4
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_block_that_always_raises_is_named_and_the_rest_is_done(tmp_path: Path, workers: int) -> None:
+def test_a_block_that_always_raises_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
     work = Fill.drawn(tmp_path, raises=(5,))
-    done = work_through(work, ledger_of(work, tmp_path), workers=workers)
+    done = work_through(work, ledger_of(work, tmp_path))
     assert (done.now, done.before) == (15, 0)
     assert [str(block) for block in done.failed] == ["the chunk at (8, 0, 8): this chunk is bad"]
     assert sum(note[:2] == ["computing", "5"] for note in work.notes()) == 3
 
 
-def test_a_block_that_always_kills_its_worker_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
-    work = Fill.drawn(tmp_path, kills=(7,))
-    done = work_through(work, ledger_of(work, tmp_path), workers=2)
-    assert done.now == 15
-    assert [block.index for block in done.failed] == [7]
-    assert "SIGKILL, as a system does that runs out of memory" in done.failed[0].reason
-    assert sum(note[:2] == ["computing", "7"] for note in work.notes()) == 3
+def test_blocks_that_always_raise_or_kill_their_worker_are_named_and_the_rest_is_done(tmp_path: Path) -> None:
+    work = Fill.drawn(tmp_path, raises=(5,), kills=(7,))
+    done = work_through(work, ledger_of(work, tmp_path, tries=2), workers=2)
+    assert (done.now, done.before) == (14, 0)
+    assert [block.index for block in done.failed] == [5, 7]
+    assert str(done.failed[0]) == "the chunk at (8, 0, 8): this chunk is bad"
+    assert "SIGKILL, as a system does that runs out of memory" in done.failed[1].reason
+    for index in ("5", "7"):
+        assert sum(note[:2] == ["computing", index] for note in work.notes()) == 2
+
+
+def test_no_more_processes_are_started_than_blocks_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, start = [], workers_local._start
+    monkeypatch.setattr(workers_local, "_start", lambda *a: started.append(start(*a)) or started[-1])
+    work = Fill.drawn(tmp_path, shape=(8, 8, 8), kills=(0,))
+    done = work_through(work, ledger_of(work, tmp_path, tries=1), workers=3)
+    assert [block.index for block in done.failed] == [0]
+    assert len(started) == 1
 
 
 def test_a_block_without_memory_is_told_so(tmp_path: Path) -> None:
@@ -67,23 +79,24 @@ def test_a_block_without_memory_is_told_so(tmp_path: Path) -> None:
     assert done.now == 15
 
 
-@pytest.mark.parametrize(("workers", "tries"), [(1, 1), (2, 2)])
+@pytest.mark.parametrize(("workers", "tries", "sleeps"), [(1, 1, (5,)), (2, 2, ())])
 def test_a_block_that_hangs_ends_its_worker_and_is_named_and_the_rest_is_done(
-    tmp_path: Path, undisturbed: dict[str, bytes], workers: int, tries: int
+    tmp_path: Path, undisturbed: dict[str, bytes], workers: int, tries: int, sleeps: tuple[int, ...]
 ) -> None:
-    work = Fill.drawn(tmp_path, sleeps=(5,), spins=(9,))
+    work = Fill.drawn(tmp_path, sleeps=sleeps, spins=(9,))
+    hanging = {**dict.fromkeys(sleeps, "wait ("), 9: "match ("}
     ledger = ledger_of(work, tmp_path, tries=tries)
-    done = work_through(work, ledger, workers=workers, block_seconds=2.5)
-    assert done.now == 14
-    assert [block.index for block in done.failed] == [5, 9]
-    for block, place in zip(done.failed, ("wait (", "match ("), strict=True):
-        assert re.match(r"it took longer than 2.5 s, on which its worker \(process \d+ on ", block.reason)
-        assert f"was ended; it was in {place}" in block.reason
-    assert sum(note[:2] in (["computing", "5"], ["computing", "9"]) for note in work.notes()) == 2 * tries
+    done = work_through(work, ledger, workers=workers, block_seconds=1.2)
+    assert done.now == 16 - len(hanging)
+    assert [block.index for block in done.failed] == list(hanging)
+    for block in done.failed:
+        assert re.match(r"it took longer than 1.2 s, on which its worker \(process \d+ on ", block.reason)
+        assert f"was ended; it was in {hanging[block.index]}" in block.reason
+        assert sum(note[:2] == ["computing", str(block.index)] for note in work.notes()) == tries
     assert {path.name for path in ledger.folder.iterdir()} == {"job.json", "states", "failures.jsonl"}
     mended = Fill(tmp_path)
     ledger.retry_failed()
-    assert work_through(mended, ledger, block_seconds=60).failed == ()
+    assert work_through(mended, ledger).failed == ()
     assert work.files() == undisturbed
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr  # noqa: F401  (loaded with the work, so that the first block of a worker takes no longer than others)
 
 from organelle.errors import FormatError
 from organelle.geometry import Box, Grid

@@ -53,7 +53,7 @@ def work_in_processes(
     *,
     more: Callable[[], Iterable[int]] = tuple,
 ) -> Iterator[int]:
-    """Do blocks in `workers` processes; yields a number per block that is settled.
+    """Do blocks in `workers` processes, or fewer if fewer blocks are left; yields a number per settled block.
 
     One that is at a block for more than `block_seconds` ends itself. `more` is asked again and again for what
     else should be yielded.
@@ -64,9 +64,10 @@ def work_in_processes(
         WorkError: one block after the other failed, or children die before they begin one.
     """
     message = pickle.dumps((work, ledger, block_seconds))
-    threads = max(1, cores() // workers)
-    crew = [_start(message, threads) for _ in range(workers)]
     early, settled = 0, Settled(ledger)
+    workers = min(workers, settled.now.left)
+    threads = max(1, cores() // max(1, workers))
+    crew = [_start(message, threads) for _ in range(workers)]
     try:
         with ending_on_signals():
             while crew:
@@ -85,7 +86,8 @@ def work_in_processes(
                             f"{early} workers died before they began a block, the last one {death}; what "
                             "they wrote to standard error says why"
                         )
-                    crew.append(_start(message, threads))
+                    if ledger.tally().left:
+                        crew.append(_start(message, threads))
                 if news := settled.news():
                     early = 0
                 yield from news
