@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import zarr  # noqa: F401  (see below)
 
 from organelle.geometry import Box
 from organelle.process import Layer, Site
+from organelle.process.runs import Runs
 from organelle.settings import Settings
+
+# Libraries and kernels come with the recipe: the first block of a child takes no longer than the others.
+Runs.of(np.zeros((1, 1, 8), bool))
 
 
 class Sharpen(Settings):
@@ -85,7 +90,7 @@ class HangsAtOneBlock:
         """Wait for nothing there."""
 
         def look(box: Box) -> np.ndarray:
-            while box.start == (0, 33, 40):
+            while box.start == (0, 24, 40):
                 time.sleep(3600)
             return layer.read(box)
 

@@ -15,7 +15,7 @@ from organelle.process.runs import Runs
 
 SIZE = (8.0, 8.0, 8.0)
 shapes = st.tuples(*[st.integers(1, 9)] * 3)
-blocks = st.tuples(*[st.integers(1, 6)] * 3)
+blocks = st.tuples(*[st.integers(2, 6)] * 3)
 seeds = st.integers(0, 2**32)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from organelle.blocks import Ledger
 from organelle.catalog import Catalog, Dataset, Region, prediction_path, processed_path
 from organelle.classes import Kind
 from organelle.errors import RecipeError, WorkError
@@ -22,13 +23,13 @@ from organelle.process.spread import SpreadVolume, Step, StepWork, WorkThrough
 from organelle.settings import parse_settings
 from organelle.volumes import write_multiscale
 
-SHAPE = (40, 70, 72)
+SHAPE = (20, 66, 66)
 GRID = Grid((8, 8, 8), (44, 4, 20), SHAPE)
 CATALOG = Catalog("drawn", {"liver": Dataset("liver")}, {}, {})
 REGION = Region("liver")
 NAMES = ["mito", "mito_lum", "mito_mem", "pm", "nuc", "mt", "ves", "ves_lum", "endo", "lyso"]
 OFFSETS = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 3)]
-TILED = {"tile": [24, 30, 32], "halo_nm": 64}
+TILED = {"tile": [12, 30, 32], "halo_nm": 64}
 RECIPES: dict[str, Any] = {
     "exact": [
         {"part": "smooth", "scale_nm": 9},
@@ -81,7 +82,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(parts: list[dict[str, Any]], *, alone: bool = False) -> ProcessSettings:
     """A recipe for mito, in blocks that are no chunks."""
-    cut = {"block_shape": [20, 33, 40], "alone_voxels": 2**29 if alone else 1000}
+    cut = {"block_shape": [10, 24, 40], "alone_voxels": 2**29 if alone else 1000}
     return parse_settings(ProcessSettings, {"mito": {"parts": parts}, **cut}, "test")
 
 
@@ -122,14 +123,23 @@ def test_every_part_makes_the_same_as_alone(work: Path, tmp_path: Path, name: st
     assert sum(path.stat().st_size for path in stored.rglob("*")) > 1000
 
 
-def test_a_block_that_hangs_is_named_and_ends_only_its_worker(work: Path, tmp_path: Path) -> None:
-    parts = [{"part": "threshold"}, {"part": "own_parts:HangsAtOneBlock"}, {"part": "components"}]
+def test_a_block_that_hangs_is_named_and_ends_only_its_worker(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, begin = "own_parts:HangsAtOneBlock", SpreadVolume.begin
+
+    def begin_with_one_try(self: SpreadVolume) -> None:  # each takes as long as the limit
+        begin(self)
+        Ledger.open(self.folder / "0000.ledger", count=12, made_of={"step": 0, "part": part}, tries=1)
+
+    monkeypatch.setattr(SpreadVolume, "begin", begin_with_one_try)
+    parts = [{"part": "threshold"}, {"part": part}, {"part": "components"}]
     with pytest.raises(
         WorkError,
-        match=r"(?s)mito: 1 block of 12 failed: own_parts:HangsAtOneBlock, step 0, at voxel \(0, 33, 40\): "
-        r"it took longer than 2.5 s, .* it was in look",
+        match=r"(?s)mito: 1 block of 12 failed: own_parts:HangsAtOneBlock, step 0, at voxel \(0, 24, 40\): "
+        r"it took longer than 1.5 s, .* it was in look",
     ):
-        made(work, tmp_path, settings(parts), block_seconds=2.5)
+        made(work, tmp_path, settings(parts), block_seconds=1.5)
 
 
 def test_local_workers_share_the_blocks_of_a_volume(work: Path, tmp_path: Path) -> None:
@@ -197,7 +207,7 @@ def test_a_block_that_fails_is_named_and_tried_again_by_the_same_command(work: P
     with pytest.raises(
         WorkError,
         match=r"(?s)1 of 1 volumes failed.*mito: \d blocks of 12 failed: components, step 0, at voxel "
-        r"\(0, 33, 40\): .*truncated or corrupt",
+        r"\(0, 48, 40\): .*truncated or corrupt",
     ):
         made(mine, tmp_path / "out", recipe)
     chunk.write_bytes(whole)
