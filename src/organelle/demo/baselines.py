@@ -24,16 +24,18 @@ Thresholds = Mapping[tuple[str, str], GreyThreshold]
 """The threshold of each (dataset, class)."""
 
 
-def score_nothing(catalog: Catalog, truth: Path, work: Path) -> Result:
+def score_nothing(catalog: Catalog, truth: Path, work: Path, workers: int | None = None) -> Result:
     """Pack a submission in which every row is empty, and score it."""
     for crop, name in catalog.rows():
         empty = np.zeros(crop.grid.shape, np.uint8)
         path = processed_path(work / "nothing", crop, name)
         write_multiscale(path, empty, crop.grid, kind=kind_of(name), overwrite=True)
-    return _pack_and_score(catalog, truth, work / "nothing")
+    return _pack_and_score(catalog, truth, work / "nothing", workers)
 
 
-def score_thresholds(catalog: Catalog, data: Path, truth: Path, work: Path) -> tuple[Result, Thresholds]:
+def score_thresholds(
+    catalog: Catalog, data: Path, truth: Path, work: Path, workers: int | None = None
+) -> tuple[Result, Thresholds]:
     """Choose a grey threshold per dataset and class on the training crops; score it on the test crops."""
     place = work / "threshold"
     chosen: dict[tuple[str, str], GreyThreshold] = {}
@@ -43,7 +45,7 @@ def score_thresholds(catalog: Catalog, data: Path, truth: Path, work: Path) -> t
     for crop, name in track(catalog.rows(), "applying grey thresholds"):
         if (crop.dataset, name) in chosen:
             _apply(chosen[crop.dataset, name], data, crop, name, place)
-    return _pack_and_score(catalog, truth, place), chosen
+    return _pack_and_score(catalog, truth, place, workers), chosen
 
 
 def grey_values(image: Multiscale, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -95,6 +97,6 @@ def _apply(threshold: GreyThreshold, data: Path, crop: Crop, name: str, place: P
     write_multiscale(path, values, crop.grid, kind=kind, overwrite=True)
 
 
-def _pack_and_score(catalog: Catalog, truth: Path, place: Path) -> Result:
+def _pack_and_score(catalog: Catalog, truth: Path, place: Path, workers: int | None) -> Result:
     pack(catalog, place, place / "submission.zip", overwrite=True)
-    return evaluate(place / "submission.zip", truth, catalog)
+    return evaluate(place / "submission.zip", truth, catalog, workers=workers)

@@ -39,6 +39,8 @@ class Effort:
     """Learn planes even where voxels are cubes, and look along every axis: quicker than learning in 3D."""
     fitted: bool = True
     """Make objects by recipes fitted to the training crops, not by those that are built in."""
+    judges: int | None = None
+    """Child processes that score and draw, see `evaluate`."""
 
 
 FULL = Effort(steps_3d=600, steps_2d=500, validate_every=500, planar=True, fitted=False)
@@ -46,8 +48,16 @@ FULL = Effort(steps_3d=600, steps_2d=500, validate_every=500, planar=True, fitte
 REAL = Effort(steps_3d=1300, steps_2d=1000, validate_every=500, planar=True)
 """Real microscopy is learned more slowly than a drawing, and its few classes look alike along every axis."""
 QUICK = Effort(
-    12, 12, 12, features=(8, 8, 16, 16, 16, 8), features_2d=(8, 8, 16, 16, 16, 8), patch_3d=32, patch_2d=64
+    steps_3d=4,
+    steps_2d=4,
+    validate_every=4,
+    features=(8, 8, 16, 16, 16, 8),
+    features_2d=(8, 8, 16, 16, 16, 8),
+    patch_3d=32,
+    patch_2d=64,
+    judges=0,
 )
+"""Tiny crops are judged in the time that a child process takes to start, and they are of one's own making."""
 
 
 @dataclass(frozen=True)

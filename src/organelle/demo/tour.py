@@ -72,10 +72,12 @@ def demo(
         experiments = _write_experiments(catalog, data, place, effort, seed)
     for experiment in experiments:
         _run_stages(experiment, catalog, data, place, watch)
-    result = _hand_in(catalog, truth, place, watch)
+    result = _hand_in(catalog, truth, place, watch, effort.judges)
     with watch.stage("baselines"):
-        nothing = baselines.score_nothing(catalog, truth, place / "baselines")
-        grey, thresholds = baselines.score_thresholds(catalog, data, truth, place / "baselines")
+        nothing = baselines.score_nothing(catalog, truth, place / "baselines", effort.judges)
+        grey, thresholds = baselines.score_thresholds(
+            catalog, data, truth, place / "baselines", effort.judges
+        )
     rows = compare(catalog, result, nothing, grey, thresholds)
     with watch.stage("report"):
         report = write_report(
@@ -87,6 +89,7 @@ def demo(
             submission=place / "submission.zip",
             baselines={"nothing": comparable_scores(nothing), "grey threshold": comparable_scores(grey)},
             title=f"{catalog.name}: scored by the demo",
+            workers=effort.judges,
             overwrite=True,
         )
         write_summary(rows, result, place / "summary.json")
@@ -133,7 +136,7 @@ def _run_stages(experiment: Experiment, catalog: Catalog, data: Path, work: Path
         process_experiment(experiment, catalog, work=work)
 
 
-def _hand_in(catalog: Catalog, truth: Path, work: Path, watch: Stopwatch) -> Result:
+def _hand_in(catalog: Catalog, truth: Path, work: Path, watch: Stopwatch, workers: int | None) -> Result:
     submission = work / "submission.zip"
     with watch.stage("pack"):
         pack(catalog, work, submission, overwrite=True)
@@ -142,6 +145,6 @@ def _hand_in(catalog: Catalog, truth: Path, work: Path, watch: Stopwatch) -> Res
         if problems:
             raise SubmissionError("\n".join(str(problem) for problem in problems))
     with watch.stage("evaluate"):
-        result = evaluate(submission, truth, catalog)
+        result = evaluate(submission, truth, catalog, workers=workers)
         write_result(result, work / "result.json", overwrite=True)
     return result
