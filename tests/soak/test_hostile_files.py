@@ -175,7 +175,7 @@ def test_names_from_the_file_are_no_markup_and_no_codes(challenge: tuple[Path, P
 
 @pytest.mark.parametrize("attack", MARKED)
 def test_twin(attack: Attack, challenge: tuple[Path, Path], tmp_path: Path) -> None:
-    """The same file without its fault is sound. It does no harm, so that no process has to keep it in check."""
+    """The same file without its fault is sound. No process has to keep it in check."""
     path, catalog = attack.twin(tmp_path), load_catalog(challenge[0])
     looked = validate(path, catalog)
     assert looked.ok, looked.problems

@@ -72,9 +72,11 @@ def test_the_official_answers_hold_at_the_edge(shared: Path, tmp_path: Path, edg
     assert {name: installed[name] for name in wanted} == wanted
     assert "torch" not in installed
 
+    rooms = [REPOSITORY / "tests" / room for room in ("golden", "metrics")]
+    words = rooms[1] / "test_faults.py"  # which explain a number; their loops take a minute to compile
     run(
         *(programs / "python", "-m", "pytest", "-c", REPOSITORY / "pyproject.toml", "-p", "no:cacheprovider"),
-        *(REPOSITORY / "tests" / "golden", REPOSITORY / "tests" / "metrics", "--junitxml", "tests.xml"),
+        *(*rooms, f"--ignore={words}", "--junitxml", "tests.xml"),
         where=tmp_path,
     )
     assert list(not_run(tmp_path / "tests.xml")) == []

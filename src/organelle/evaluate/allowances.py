@@ -46,10 +46,13 @@ def honest_bytes(planned: PlannedRow, truth: Truth) -> int:
 
 
 def _truth_bytes(planned: PlannedRow, truth: Truth) -> tuple[int, int]:
-    """Bytes a voxel of the labels, and of the mask with the copy of the labels that it asks for."""
+    """Bytes a voxel of the labels, and of the mask with the copy of the labels that it asks for.
+
+    Labels of 64 bits are looked at as 32, which is a copy.
+    """
     place = truth.path / f"crop{planned.crop_id}"
     try:
         labels = np.dtype(read_json(place / planned.class_name / ".zarray")["dtype"]).itemsize
     except (OrganelleError, LookupError, TypeError, ValueError):
         labels = 8
-    return labels, (2 + labels) * (place / f"{planned.class_name}{MASK}").is_dir()
+    return labels + 4 * (labels == 8), (2 + labels) * (place / f"{planned.class_name}{MASK}").is_dir()

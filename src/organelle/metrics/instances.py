@@ -136,7 +136,7 @@ def missing_instances(truth: Array, *, version: str = "2026-06") -> ObjectCounts
 
 
 def truth_ids(truth: Array) -> Array:
-    """Truth as contiguous unsigned ids.
+    """Truth as contiguous unsigned ids, of 64 bits only where 32 are too few: each dtype has its own loops.
 
     Raises:
         ScoringError: floats, negative ids, or ids that reach the number of voxels.
@@ -155,6 +155,8 @@ def truth_ids(truth: Array) -> Array:
         )
     if truth.dtype.kind == "b":
         return np.ascontiguousarray(truth).view(np.uint8)
+    if truth.dtype.itemsize == 8 and most < 1 << 32:
+        return truth.astype(np.uint32, order="C")
     unsigned = np.dtype(f"u{truth.dtype.itemsize}")
     return np.ascontiguousarray(truth, dtype=truth.dtype.newbyteorder("=")).view(unsigned)
 
