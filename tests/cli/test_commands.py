@@ -141,7 +141,7 @@ def test_a_score_at_home(csc: Csc, walked: Path, tiny_challenge: Path, tmp_path:
         ["predict", work / "small.toml", *here, *data],
         ["process", work / "small.toml", *here],
         ["pack-results", *here],
-        ["evaluate", "--catalog", home, "-t", truth, "-s", packed, "-r", result],
+        ["evaluate", "--catalog", home, "-t", truth, "-s", packed, "-r", result, "-w", "1"],
     ):
         status, _, err = csc(*arguments)
         assert status == 0, err
@@ -162,7 +162,7 @@ def test_a_rehearsal(csc: Csc, tiny_challenge: Path, tmp_path: Path) -> None:
     assert "noise" not in out
     for file in (perfect, usual):
         assert csc("validate", file, *here)[0] == 0
-        assert csc("evaluate", "-s", file, *truth, "-r", result, "-O", *here)[0] == 0
+        assert csc("evaluate", "-s", file, *truth, "-r", result, "-O", "-w", "1", *here)[0] == 0
         score = json.loads(result.read_text())["overall_score"]
         assert (score > 0.99) == (file == perfect)
     status, _, err = csc("simulate", *truth, "--out", usual, *here)
