@@ -17,6 +17,8 @@ DATA ?=
 WORK ?= $(if $(DATA),demo-$(notdir $(abspath $(DATA))),demo)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Some images forbid it; then each of the many children of the tests would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Tests run side by side: one thread each keeps them from standing in each other's way.
 quiet_threads := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
