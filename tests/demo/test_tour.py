@@ -35,6 +35,7 @@ def toured(tiny_challenge: Path, work: Path, screen: io.StringIO) -> DemoReport:
     return demo(work, challenge=tiny_challenge, quick=True, console=Console(file=screen, width=100))
 
 
+@pytest.mark.soak
 def test_it_ends_with_a_table_of_times_and_scores_and_the_place_of_the_report(
     toured: DemoReport, screen: io.StringIO, work: Path
 ) -> None:
@@ -51,6 +52,7 @@ def test_it_ends_with_a_table_of_times_and_scores_and_the_place_of_the_report(
     assert "data:image/png" in (work / "report.html").read_text()
 
 
+@pytest.mark.soak
 def test_every_class_stands_beside_both_baselines(
     toured: DemoReport, work: Path, tiny_challenge: Path
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_second_tour_leaves_what_is_done(toured: DemoReport, work: Path, tiny_
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
+@pytest.mark.soak
 def test_the_challenge_is_only_read(toured: DemoReport, tiny_challenge: Path) -> None:
     assert sorted(p.name for p in tiny_challenge.iterdir()) == [
         "bucket",
@@ -87,6 +90,7 @@ def test_the_challenge_is_only_read(toured: DemoReport, tiny_challenge: Path) ->
     ]
 
 
+@pytest.mark.soak
 def test_another_tour_does_not_mix_with_it(toured: DemoReport, work: Path, tiny_challenge: Path) -> None:
     with pytest.raises(OutputExists, match="another tour"):
         demo(work, challenge=tiny_challenge, quick=True, seed=5)

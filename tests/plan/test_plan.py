@@ -109,6 +109,7 @@ def test_validation_takes_a_tenth_of_the_time_however_small_the_crops_are(drawn:
     assert hurried.validate_every == hurried.steps
 
 
+@pytest.mark.soak
 def test_steps_and_memory_are_measured_in_a_process_of_their_own(drawn: Drawn, tmp_path: Path) -> None:
     report = plan(drawn.catalog, ["mito"], data=drawn.data, output=tmp_path / "plan", minutes=1)
     (proposal,) = report.proposals

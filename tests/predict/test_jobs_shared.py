@@ -31,6 +31,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+@pytest.mark.soak
 def test_local_processes_write_the_same_bytes(wide, checkpoint, tmp_path):
     path, catalog = checkpoint(), Catalog("bare", {"liver": Dataset("liver")}, {}, {})
     how = {"data": wide, "regions": [Region("liver")], "classes": ["er"]}

@@ -148,6 +148,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.soak
 def test_two_ranks_take_the_steps_of_one(tiny_challenge: Path, catalog: Catalog, tmp_path: Path) -> None:
     """Their patches hang over the crops to different degrees, so that their known shares differ."""
     script = tmp_path / "ranks.py"
