@@ -141,10 +141,13 @@ def test_every_key_of_a_settings_file_says_what_it_is_for() -> None:
     from organelle.experiment import Experiment
     from organelle.portal.config import PortalConfig
     from organelle.process import Recipe
+    from organelle.settings import key_docs
 
     def undocumented(record: Any, place: str) -> Iterator[str]:
         for key, field in record.model_fields.items():
-            if not field.description and field.annotation is not Recipe:  # that is a section per class
+            if (
+                not key_docs(record).get(key) and field.annotation is not Recipe
+            ):  # that is a section per class
                 yield f"{place}.{key}"
             if hasattr(field.annotation, "model_fields"):
                 yield from undocumented(field.annotation, f"{place}.{key}")

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from organelle.errors import FileMissing, SettingsError
-from organelle.settings import Settings, parse_settings, read_toml
+from organelle.settings import Settings, key_docs, parse_settings, read_toml
 
 
 class Inner(Settings):
@@ -58,9 +58,17 @@ def test_a_default_that_follows_from_a_faulty_key_is_no_second_problem() -> None
 def test_settings_cannot_be_changed_and_document_their_fields() -> None:
     with pytest.raises(ValidationError):
         Inner().threshold = 0.1  # type: ignore[misc]
-    assert (
-        Inner.model_fields["threshold"].description == "Probability above which a voxel belongs to the class."
-    )
+    assert key_docs(Inner) == {"threshold": "Probability above which a voxel belongs to the class."}
+
+
+def test_keys_of_a_wider_record_are_documented_in_a_narrower_one() -> None:
+    class Narrower(Inner):
+        size: int = 3
+        """In voxels,
+        not in nm."""
+        bare: int = 0
+
+    assert key_docs(Narrower) == {**key_docs(Inner), "size": "In voxels,\nnot in nm."}
 
 
 def test_toml_is_read_or_explained(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from organelle.settings import Settings, key_docs
 
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
 
@@ -28,7 +29,7 @@ def record_at(place: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def sections(record: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel], type[BaseModel]]]:
+def sections(record: type[Settings]) -> Iterator[tuple[str, type[Settings], type[Settings]]]:
     """The sections below a record, depth first: the TOML heading, the record behind it, the one above it.
 
     Sections of one kind under many names, as in `[process.mito]`, come once, as `[process.CLASS]`.
@@ -36,7 +37,7 @@ def sections(record: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel], ty
     inner = {
         key: kind for key, field in record.model_fields.items() if (kind := section_of(field.annotation))
     }
-    names: dict[type[BaseModel], list[str]] = {}
+    names: dict[type[Settings], list[str]] = {}
     for key, kind in inner.items():
         names.setdefault(kind, []).append(key)
     for kind, keys in names.items():
@@ -46,7 +47,7 @@ def sections(record: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel], ty
             yield f"{heading}.{below}", deeper, above
 
 
-def section_lines(heading: str, record: type[BaseModel], above: type[BaseModel]) -> Iterator[str]:
+def section_lines(heading: str, record: type[Settings], above: type[Settings]) -> Iterator[str]:
     """A section with its heading; one that only repeats the keys above it says just that."""
     yield from (f"## `[{heading}]`", "", inspect.cleandoc(record.__doc__ or ""), "")
     if record.model_fields.keys() <= above.model_fields.keys():
@@ -56,27 +57,27 @@ def section_lines(heading: str, record: type[BaseModel], above: type[BaseModel])
         yield from key_lines(record)
 
 
-def section_of(annotation: Any) -> type[BaseModel] | None:
+def section_of(annotation: Any) -> type[Settings] | None:
     """The record in `Record`, `Record | None` or `Mapping[str, Record]`; None for a plain value."""
     for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if isinstance(kind, type) and issubclass(kind, Settings):
             return kind
     return None
 
 
-def key_lines(record: type[BaseModel]) -> Iterator[str]:
+def key_lines(record: type[Settings]) -> Iterator[str]:
     """The keys of one record as a definition list in Markdown."""
     for key, field in record.model_fields.items():
         if section_of(field.annotation) is not None or key == "part":
             continue
         yield f"`{field.alias or key}` {name_of(field.annotation)}, {default_of(field)}"
-        description = inspect.cleandoc(field.description or "").split("\n")
+        description = key_docs(record).get(key, "").split("\n")
         yield f": {description[0]}"
         yield from (f"  {line}".rstrip() for line in description[1:])
         yield ""
 
 
-def part_lines(name: str, part: type[BaseModel]) -> Iterator[str]:
+def part_lines(name: str, part: type[Settings]) -> Iterator[str]:
     """One kind of table in a list of tables that are told apart by `part`."""
     yield from (f'### `part = "{name}"`', "", inspect.cleandoc(part.__doc__ or ""), "")
     yield from key_lines(part)
@@ -89,7 +90,7 @@ def name_of(annotation: Any) -> str:
         return "anything"
     if kind is Annotated:
         return name_of(parts[0])
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
         return "*table*"
     if kind is Literal:
         return " or ".join(f"`{as_toml(choice)}`" for choice in parts)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,10 +20,37 @@ from organelle.errors import FileMissing, SettingsError, did_you_mean
 class Settings(BaseModel):
     """Base of every room's section of the experiment file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 S = TypeVar("S", bound=Settings)
+
+
+@cache
+def key_docs(kind: type[Settings]) -> Mapping[str, str]:
+    """What each key of a record is for: the string that stands below it in the source.
+
+    Keys without such a string are left out. The source is read when it is asked for, so that no command waits
+    for it.
+    """
+    found: dict[str, str] = {}
+    for record in reversed(kind.__mro__):
+        if issubclass(record, Settings):
+            found |= _own_docs(record)
+    return found
+
+
+def _own_docs(record: type[Settings]) -> Iterator[tuple[str, str]]:
+    try:
+        (written,) = ast.parse(dedent(inspect.getsource(record))).body
+    except OSError:  # it was put together by a program
+        return
+    assert isinstance(written, ast.ClassDef)
+    for key, below in pairwise(written.body):
+        match key, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
+
 
 _DERIVED = "default_factory_not_called"
 """A default that follows from another key, which is what is wrong: that one is reported anyway."""

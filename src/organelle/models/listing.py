@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from organelle.errors import require_module
 from organelle.models.registry import architecture, dimensions_of, network_names, options_of
+from organelle.settings import key_docs
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,14 @@ def network_options(name: str) -> tuple[Option, ...]:
         NotFound: no built-in network has that name; nearest names offered.
     """
     fields = options_of(name).model_fields
-    own = options_of(name).__annotations__
+    own, docs = options_of(name).__annotations__, key_docs(options_of(name))
     order = [key for key in fields if key in own] + [key for key in fields if key not in own]
     return tuple(
         Option(
             key,
             _kind(fields[key].annotation),
             _as_toml(fields[key].get_default(call_default_factory=True)),
-            inspect.cleandoc(fields[key].description or ""),
+            docs.get(key, ""),
         )
         for key in order
     )
