@@ -44,6 +44,15 @@ def held(team: Team, **values) -> Submission:
     return one
 
 
+@pytest.mark.parametrize("year", ["-1", "0", "99999", "9" * 30, "x"])
+@pytest.mark.parametrize("table", ["scoring/job", "challenge/auditentry"])
+def test_a_year_that_no_calendar_has_is_refused(desk, table, year):
+    field = "created" if table == "scoring/job" else "time"
+    answer = desk.get(f"/admin/{table}/?{field}__year={year}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/admin/{table}/?e=1")
+    assert desk.get(answer.headers["Location"]).status_code == 200
+
+
 class TestSubmissions:
     """The list, one of them, and what is done to them."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -60,6 +61,13 @@ def show(request: HttpRequest, template: str, title: str, context: dict[str, Any
 
 class Audited(admin.ModelAdmin):
     """Writes what organisers do into the audit log; `PortalAdmin` puts it under every page by itself."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """What is listed; a year, say, that no calendar has is refused like any other odd question."""
+        try:
+            return super().get_changelist_instance(request)
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters from error
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Note what was made."""
