@@ -31,7 +31,7 @@ from organelle.volumes import write_multiscale
 pytestmark = pytest.mark.soak
 
 HERE = Path(__file__).resolve().parent
-SHAPE = (100, 200, 260)
+SHAPE = (100, 200, 150)
 KILLS = int(os.environ.get("CSC_KILLS", "6"))
 """In each test: a third of them while a block is read, computed, written."""
 
@@ -59,7 +59,7 @@ class Patient(Killer):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """EM of 40 blocks, a checkpoint, and what an undisturbed prediction makes of them."""
+    """EM of two dozen blocks, a checkpoint, and what an undisturbed prediction makes of them."""
     folder = tmp_path_factory.mktemp("prepared")
     grey = np.random.default_rng(3).integers(1, 255, SHAPE, dtype=np.uint8)
     grid = Grid((8, 8, 8), (4, 4, 4), SHAPE)
