@@ -47,8 +47,8 @@ demo: $(READY)  ## the whole path on a synthetic cell, or with DATA=FOLDER on a 
 test: $(READY)  ## the quick tests (minutes)
 	@$(quiet_threads) $(BIN)/pytest -n auto --dist worksteal
 
-soak: $(READY)  ## the long tests: two at a time, then one by one those marked `alone`, then outside checks
-	@$(quiet_threads) $(BIN)/pytest -m "soak and not alone" -n 2 --dist loadfile --durations=40
+soak: $(READY)  ## the long tests: three at a time, then one by one those marked `alone`, then outside checks
+	@$(quiet_threads) $(BIN)/pytest -m "soak and not alone" -n 3 --dist loadfile --durations=40
 	@$(BIN)/pytest -m "soak and alone" --durations=10
 	@$(MAKE) --no-print-directory checks
 

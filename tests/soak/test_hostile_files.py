@@ -76,15 +76,14 @@ def children_seconds() -> float:
 
 
 def family(pid: int) -> Iterator[int]:
-    """A process and everything below it."""
+    """A process and everything below it, as far as it is still there."""
     yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            yield from family(int(child))
+    try:
+        children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return
+    for child in (int(number) for numbers in children for number in numbers):
+        yield from family(child)
 
 
 def resident_bytes(pid: int) -> int:
