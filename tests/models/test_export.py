@@ -71,9 +71,20 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_checkpoint(path, Checkpoint(spec, 70, weights, ema=averaged))
 
 
+def typed(*words: str | Path) -> Any:
+    return CliRunner().invoke(app, ["export", *map(str, words)])
+
+
 @pytest.fixture(scope="module")
-def written(checkpoint: Path) -> Path:
-    return export_onnx(checkpoint, checkpoint.with_name("mito.onnx")).path
+def told(checkpoint: Path) -> Any:
+    """What the command says that writes `mito.onnx` beside the checkpoint."""
+    return typed(checkpoint, "--onnx", checkpoint.with_name("mito.onnx"))
+
+
+@pytest.fixture(scope="module")
+def written(checkpoint: Path, told: Any) -> Path:
+    assert told.exit_code == 0, told.output
+    return checkpoint.with_name("mito.onnx")
 
 
 def test_the_file_answers_as_torch_does_for_any_batch(checkpoint: Path, written: Path) -> None:
@@ -226,23 +237,18 @@ def test_a_network_that_is_shown_its_surroundings_takes_one_image_for_each(tmp_p
     torch.manual_seed(3)
     spec = spec_of(context=[2], patch_shape=[1, 48, 32], stride=[1, 24, 16])
     path = save_checkpoint(tmp_path / "a.ckpt", Checkpoint(spec, 1, build_network(spec).state_dict()))
-    exported = export_onnx(path, tmp_path / "a.onnx")
-    assert exported.largest_difference <= exported.allowed
     package = export_bioimageio(path, tmp_path / "a.zip")
+    assert package.largest_difference <= package.allowed
     names = described(package.path)["inputs"][0]["axes"][1]["channel_names"]
     assert names == ["em", "em_2_times_coarser"]
     with zipfile.ZipFile(package.path) as archive:
         assert np.load(archive.open("test_input.npy")).shape == (1, 2, 48, 32)
 
 
-def typed(*words: str | Path) -> Any:
-    return CliRunner().invoke(app, ["export", *map(str, words)])
-
-
-def test_the_command_prints_how_far_the_file_is_from_torch(checkpoint: Path, tmp_path: Path) -> None:
-    result = typed(checkpoint, "--onnx", tmp_path / "mito.onnx")
-    assert result.exit_code == 0, result.output
-    assert "logits differ from torch's by at most" in result.output
-    assert isinstance(typed(checkpoint, "--onnx", tmp_path / "mito.onnx").exception, OutputExists)
+def test_the_command_prints_how_far_the_file_is_from_torch(
+    checkpoint: Path, written: Path, told: Any
+) -> None:
+    assert "logits differ from torch's by at most" in told.output
+    assert isinstance(typed(checkpoint, "--onnx", written).exception, OutputExists)
     assert isinstance(typed(checkpoint).exception, SettingsError)
     assert isinstance(typed(checkpoint, "--onnx", checkpoint).exception, SettingsError)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from organelle.geometry import Grid
 from organelle.models import ModelSpec
 
+TINY: dict[str, object] = {"network": "tiny_networks:Tiny", "options": {}}
+"""For tests of what is done with answers, not of what they are."""
+
 EM_GRID = Grid((8, 8, 8), (104, 204, 304), (40, 48, 56))
 
 

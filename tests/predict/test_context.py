@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_networks import EM_GRID, spec_of
+from drawn_networks import EM_GRID, TINY, spec_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,7 +170,7 @@ def test_grey_curves_reach_the_context_and_bending_does_not(data, crop):
 
 
 def test_prediction_does_not_depend_on_blocks_or_crops(data, catalog, checkpoint, tmp_path):
-    for kind in (FLAT, CUBE):
+    for kind in ({**FLAT, **TINY, "options": {"dimensions": 2}}, {**CUBE, **TINY}):
         path = checkpoint(context=[4], **kind)
         whole, small = (tmp_path / f"{kind['stride']}-{name}" for name in ("whole", "small"))
         one = predict(path, catalog, [1], data=data, work=whole)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_networks import EM_GRID
+from drawn_networks import EM_GRID, TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,12 @@ SMALL = PredictSettings(memory_gb=1e-6)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("organelle.predict.plan.CHUNK", 8)
     monkeypatch.setattr("organelle.predict.plan.DEPTH", 16)
+
+
+@pytest.fixture
+def checkpoint(checkpoint):
+    """Whatever the network: blocks are shared and taken up again alike."""
+    return partial(checkpoint, **TINY)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -157,6 +164,7 @@ def test_a_whole_dataset_needs_no_crop(data, catalog, checkpoint, tmp_path):
 def test_where_there_is_no_em_nothing_is_predicted_and_it_is_said(
     data, catalog, checkpoint, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr("organelle.predict.plan.CHUNK", 16)
     monkeypatch.setattr("organelle.predict.plan.MOST_LOOKED_AT", 0)  # as in a volume too large to look first
     shutil.rmtree(em_path(data, "liver") / "s0" / "1")
     region = Region("liver")

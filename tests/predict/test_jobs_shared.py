@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_networks import TINY
 
 import organelle.predict.run as run
 from organelle.catalog import Catalog, Dataset, Region, em_path
@@ -55,7 +56,7 @@ def test_with_a_limit_a_process_of_its_own_writes_the_same_bytes(wide, checkpoin
 
 
 def test_a_job_that_another_process_finishes_first_is_kept(wide, checkpoint, tmp_path, monkeypatch):
-    path, catalog = checkpoint(), Catalog("bare", {"liver": Dataset("liver")}, {}, {})
+    path, catalog = checkpoint(**TINY), Catalog("bare", {"liver": Dataset("liver")}, {}, {})
     how = {"data": wide, "regions": [Region("liver")], "classes": ["er"], "work": tmp_path / "work"}
     work_through = run.work_through
 

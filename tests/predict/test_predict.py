@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from drawn_networks import EM_GRID
+from drawn_networks import EM_GRID, TINY
 from torch import nn
 
 import organelle.predict.run as run
@@ -57,7 +57,7 @@ def test_every_class_is_a_volume_that_says_where_it_comes_from(data, catalog, ch
 
 def test_memory_changes_the_blocks_and_not_one_byte(data, catalog, checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr("organelle.predict.plan.CHUNK", 8)
-    path = checkpoint()
+    path = checkpoint(**TINY)
     one = plan_predict(path, catalog, [1], data=data, work=tmp_path / "one")
     many = plan_predict(
         path, catalog, [1], data=data, work=tmp_path / "many", settings=PredictSettings(memory_gb=1e-6)
@@ -116,13 +116,13 @@ def test_a_second_run_keeps_what_is_there_and_does_the_rest(data, catalog, check
 @pytest.mark.parametrize("other", [{"seed": 1}, {"mirrors": True}])
 def test_another_checkpoint_or_way_does_not_overwrite_unasked(data, catalog, checkpoint, tmp_path, other):
     settings = PredictSettings(mirrors=other.pop("mirrors", False))
-    predict(checkpoint(), catalog, [1], data=data, work=tmp_path, classes=["er"])
+    predict(checkpoint(**TINY), catalog, [1], data=data, work=tmp_path, classes=["er"])
     before = files(tmp_path / "predictions")
     where = {"data": data, "work": tmp_path, "classes": ["er"], "settings": settings}
     with pytest.raises(OutputExists, match=r"crop1.er was predicted by another.*--overwrite"):
-        predict(checkpoint(**other), catalog, [2, 1], **where)
+        predict(checkpoint(**other, **TINY), catalog, [2, 1], **where)
     assert files(tmp_path / "predictions") == before
-    predict(checkpoint(**other), catalog, [1], **where, overwrite=True)
+    predict(checkpoint(**other, **TINY), catalog, [1], **where, overwrite=True)
     assert files(tmp_path / "predictions") != before
 
 

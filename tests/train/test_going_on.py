@@ -73,8 +73,8 @@ def test_the_best_few_states_are_kept(tiny_challenge: Path, catalog: Catalog, tm
     there = {f"step-{step}.ckpt" for _, step in kept}
     assert len(there) == 2
     assert {p.name for p in (tmp_path / "run" / "best").iterdir()} == there
-    best = tmp_path / "run" / "best" / f"step-{kept[0][1]}.ckpt"
-    assert all(torch.equal(a, tensors(best)[name]) for name, a in tensors(report.checkpoint).items())
+    best = tensors(tmp_path / "run" / "best" / f"step-{kept[0][1]}.ckpt")
+    assert all(torch.equal(a, best[name]) for name, a in tensors(report.checkpoint).items())
 
 
 def test_a_loss_that_is_no_number_names_its_batch(
@@ -113,13 +113,12 @@ def test_parts_of_a_batch_lead_to_about_the_same_step(
 
 @pytest.mark.soak
 def test_a_cache_changes_nothing(tiny_challenge: Path, catalog: Catalog, tmp_path: Path) -> None:
-    plain = run(tiny_challenge, catalog, tmp_path / "a", settings={"steps": 2})
+    plain = tensors(run(tiny_challenge, catalog, tmp_path / "a", settings={"steps": 2}).checkpoint)
     for name in ("b", "c"):
         cache = CropCache(tmp_path / "cache", 2**30)
         cached = run(tiny_challenge, catalog, tmp_path / name, settings={"steps": 2}, cache=cache)
-        assert all(
-            torch.equal(v, tensors(cached.checkpoint)[n]) for n, v in tensors(plain.checkpoint).items()
-        )
+        found = tensors(cached.checkpoint)
+        assert all(torch.equal(value, found[n]) for n, value in plain.items())
         assert cached.notes == ()
 
 

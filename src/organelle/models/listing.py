@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from organelle.errors import require_module
+from organelle.models.architectures import Architecture
 from organelle.models.registry import architecture, dimensions_of, network_names, options_of
 from organelle.settings import key_docs
 
@@ -82,7 +84,7 @@ def describe_network(name: str) -> NetworkDescription:
     with torch.random.fork_rng(devices=[]):
         parameters = sum(p.numel() for p in network.build(dimensions, 1).parameters())
         if kind.axes_alike:  # then a plane shows as much as a volume, in a hundredth of the time
-            reach = receptive_field(network.build(2, 1), network.divisor(2), axes=(0,)) * dimensions
+            reach = _reach_in_a_plane(kind) * dimensions
         else:
             reach = receptive_field(network.build(dimensions, 1), network.divisor(dimensions))
     return NetworkDescription(
@@ -113,6 +115,16 @@ def network_options(name: str) -> tuple[Option, ...]:
 def network_summary(name: str) -> str:
     """What a built-in network is, in a paragraph or two."""
     return inspect.getdoc(options_of(name)) or ""
+
+
+@cache
+def _reach_in_a_plane(kind: type[Architecture]) -> tuple[int | None]:
+    """How far a network looks along any of its axes, which it asks for in 2D and in 3D."""
+    from organelle.models.receptive_field import receptive_field
+
+    network = kind()
+    (reach,) = receptive_field(network.build(2, 1), network.divisor(2), axes=(0,))
+    return (reach,)
 
 
 def _summary(kind: type) -> str:
