@@ -169,12 +169,14 @@ def test_grey_curves_reach_the_context_and_bending_does_not(data, crop):
     assert abs(bent[0] - plain[0]).max() > 0.1
 
 
-def test_prediction_does_not_depend_on_blocks_or_crops(data, catalog, checkpoint, tmp_path):
+def test_prediction_does_not_depend_on_blocks_or_crops(data, catalog, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr("organelle.predict.plan.CHUNK", 8)
     for kind in ({**FLAT, **TINY, "options": {"dimensions": 2}}, {**CUBE, **TINY}):
         path = checkpoint(context=[4], **kind)
         whole, small = (tmp_path / f"{kind['stride']}-{name}" for name in ("whole", "small"))
         one = predict(path, catalog, [1], data=data, work=whole)
         many = predict(path, catalog, [1], data=data, work=small, settings=PredictSettings(memory_gb=1e-6))
+        assert many.plan.blocks > one.plan.blocks
         for a, b in zip(one.written, many.written, strict=True):
             assert {p.relative_to(a): p.read_bytes() for p in a.rglob("*") if p.is_file()} == {
                 p.relative_to(b): p.read_bytes() for p in b.rglob("*") if p.is_file()
