@@ -68,6 +68,8 @@ def kind_of_value(option: Any, annotation: Any) -> str:
     """What follows the option: nothing for a flag or an argument, else its kind in italics."""
     if option.param_type_name == "argument" or annotation is bool:
         return ""
+    if option.metavar:
+        return f" *{option.metavar}*"
     kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
     return f" *{'|'.join(WORDS.get(kind, str(kind)) for kind in kinds)}*"
 

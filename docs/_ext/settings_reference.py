@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -94,7 +94,7 @@ def name_of(annotation: Any) -> str:
         return "*table*"
     if kind is Literal:
         return " or ".join(f"`{as_toml(choice)}`" for choice in parts)
-    if kind is types.UnionType:
+    if kind in (types.UnionType, Union):
         return " or ".join(name_of(part) for part in parts if part is not types.NoneType)
     if kind is tuple:
         inside = [name_of(part).strip("*") for part in parts]
