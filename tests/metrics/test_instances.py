@@ -15,6 +15,7 @@ from organelle.metrics import (
     pool,
     require_version,
     score_instances,
+    truth_ids,
 )
 
 ISOTROPIC = (8.0, 8.0, 8.0)
@@ -189,6 +190,15 @@ def test_panoptic_quality_has_no_hausdorff_terms():
     assert missing_instances(one_object(), version="pq").fn == 1
     nothing = np.zeros((4, 4, 4), np.uint8)
     assert pool([("ves", compare_instances(nothing, nothing, ISOTROPIC)["pq"])]).classes["ves"].score == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64, ">i8"])
+@pytest.mark.parametrize("shape", [(0, 4, 4), (1, 1, 1), (60, 40, 40)])
+def test_ids_of_64_bits_are_told_in_32(dtype, shape):
+    truth = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    found = truth_ids(truth)
+    assert (found.dtype, found.shape, found.flags.c_contiguous) == (np.uint32, shape, True)
+    assert np.array_equal(found, truth)
 
 
 def test_large_ids_other_memory_orders_and_read_only_arrays_change_nothing():

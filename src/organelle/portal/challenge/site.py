@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -67,6 +68,8 @@ class Audited(admin.ModelAdmin):
         try:
             return super().get_changelist_instance(request)
         except (ValueError, OverflowError) as error:
+            if request.GET.keys() <= {ERROR_FLAG}:  # nothing was asked: it is a fault of ours
+                raise
             raise IncorrectLookupParameters from error
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
