@@ -29,7 +29,8 @@ help:  ## show this list
 
 install: $(READY)  ## make .venv with everything in it (the other targets do it, too)
 
-# The stamp is the last thing that is written: an interrupted installation is simply taken up again.
+# The stamp is the last thing that is written: an interrupted installation is simply taken up again. Compiling is left
+# to all cores together; some libraries bring files for other Pythons, which cannot be compiled.
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -38,7 +39,8 @@ $(READY): pyproject.toml constraints.txt
 		|| { echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing into $(VENV) (once; takes a few minutes)"
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --no-compile -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 demo: $(READY)  ## the whole path on a synthetic cell, or with DATA=FOLDER on a real mini challenge
@@ -48,7 +50,7 @@ test: $(READY)  ## the quick tests (minutes)
 	@$(quiet_threads) $(BIN)/pytest -n auto --dist worksteal
 
 soak: $(READY)  ## the long tests: three at a time, then one by one those marked `alone`, then outside checks
-	@$(quiet_threads) $(BIN)/pytest -m "soak and not alone" -n 3 --dist loadfile --durations=40
+	@$(quiet_threads) $(BIN)/pytest -m "soak and not alone" -n 3 --dist loadfile --no-loadscope-reorder --durations=60
 	@$(BIN)/pytest -m "soak and alone" --durations=10
 	@$(MAKE) --no-print-directory checks
 

@@ -22,6 +22,11 @@ TINY_CLASSES = ("ecs", "pm", "golgi", "cyto", "nuc", "ves", "mito", "er", "cell"
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those marked `longest` begin first; all others keep their order."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder `shared` beside the checkout: real EM (`sample`) and official answers (`golden`)."""

@@ -50,6 +50,8 @@ def test_what_kills_one_job_leaves_the_others_alone():
         job("idle", "sleep", hasty, seconds=30),
         job("segfault", "die", number=int(signal.SIGSEGV)),
         job("abort", "abort_for_memory"),
+        job("mute", "forget_why", little),
+        job("half", "say_why_between_lines"),
         job("damaged", "complain"),
         job("well", "double", number=4),
         workers=1,
@@ -61,6 +63,8 @@ def test_what_kills_one_job_leaves_the_others_alone():
         "idle": Why.WALL,
         "segfault": Why.CRASH,
         "abort": Why.MEMORY,
+        "mute": Why.MEMORY,
+        "half": Why.MEMORY,
         "damaged": Why.ERROR,
     }
     assert found["well"].value == 8

@@ -1,5 +1,6 @@
 """Functions that the tests let children carry out."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -52,6 +53,23 @@ def abort_for_memory() -> None:
     sys.stderr.write("terminate called after throwing an instance of 'std::bad_alloc'\n")
     sys.stderr.flush()
     os.abort()
+
+
+def forget_why() -> None:
+    """No room, and an error that does not say so, as a library raises it whose small allocation failed."""
+    held: list[bytes] = []
+    with contextlib.suppress(MemoryError):
+        while True:
+            held.append(bytes(1 << 20))
+    held.clear()
+    raise SystemError("error return without exception set")
+
+
+def say_why_between_lines() -> None:
+    try:
+        raise MemoryError
+    except MemoryError:
+        raise ImportError("half a module")  # noqa: B904  (as import does it)
 
 
 def complain() -> None:

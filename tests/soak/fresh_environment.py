@@ -30,5 +30,5 @@ def install(folder: Path, *what: str, constraints: Path) -> Path:
     """The programs of a fresh environment below `folder` that holds `what`."""
     run(sys.executable, "-m", "venv", folder / "venv", where=folder)
     programs = folder / "venv" / "bin"
-    run(programs / "pip", "install", "--quiet", "-c", constraints, *what, where=folder)
+    run(programs / "pip", "install", "--quiet", "--no-compile", "-c", constraints, *what, where=folder)
     return programs

@@ -25,7 +25,7 @@ from importlib.metadata import distributions
 print(json.dumps({found.name.lower(): found.version for found in distributions()}))
 """
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.longest]
 
 
 def movers(edge: str) -> Iterator[Requirement]:

@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "portal"))
 from running_portal import free_port
 from working_portal import WorkingPortal
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.longest]
 
 KILLS = int(os.environ.get("CSC_KILLS", "20"))
 SUBMISSIONS = 20

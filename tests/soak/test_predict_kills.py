@@ -28,7 +28,7 @@ from organelle.models import Checkpoint, ModelSpec, build_network, save_checkpoi
 from organelle.predict import PredictSettings, predict
 from organelle.volumes import write_multiscale
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.longest]
 
 HERE = Path(__file__).resolve().parent
 SHAPE = (100, 200, 150)

@@ -14,7 +14,7 @@ import pytest
 
 from organelle.files import sha256
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.longest]
 
 EXPERIMENT = """
 name = "small"

@@ -17,7 +17,7 @@ import torch
 
 from organelle.models import load_checkpoint
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.longest]
 
 EXPERIMENT = """
 name = "small"

@@ -31,6 +31,8 @@ ORPHAN_SECONDS = 0.5
 """How often a child looks whether its parent is still there."""
 
 _NO_ROOM = ("failed to map segment", "annot allocate memory", "can't start new thread", "bad_alloc")
+_NO_ROOM_BYTES = 16 << 20
+"""A failing job that came so near to its limit is taken to have failed for it, whatever its error says."""
 
 _answers: BinaryIO | None = None
 
@@ -87,26 +89,34 @@ def main() -> None:
 
 
 def _carry_out(work: Callable[..., Any], arguments: dict[str, Any], allowance: Allowance) -> dict[str, Any]:
+    before, most = _most_address_space(), _address_space() + allowance.memory_bytes
     try:
-        with _limits(allowance):
+        with _limits(allowance, most):
             return {"value": work(**arguments)}
     except OrganelleError as error:
         return {"why": Why.ERROR, "message": str(error)}
     except Exception as error:  # noqa: BLE001  (told to the parent, which stops with it)
-        if _wants_memory(error):
+        full = before < most - _NO_ROOM_BYTES <= _most_address_space()
+        if full or _wants_memory(error):
             return {"why": Why.MEMORY, "message": ""}
         return {"why": Why.FAULT, "message": traceback.format_exc()}
 
 
-def _wants_memory(error: BaseException) -> bool:
-    """Whether an error says that memory could not be had: a library that cannot be loaded says it, too."""
-    no_room = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
-    return no_room or any(words in str(error) for words in _NO_ROOM)
+def _wants_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what led to it, says that memory could not be had: a library that cannot be loaded
+    says it, too.
+    """
+    while error:
+        no_room = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+        if no_room or any(words in str(error) for words in _NO_ROOM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextlib.contextmanager
-def _limits(allowance: Allowance) -> Iterator[None]:
-    """Hold address space and CPU time below what there is now plus the allowance, where the system can.
+def _limits(allowance: Allowance, most: int) -> Iterator[None]:
+    """Hold address space below `most` bytes and CPU time below the allowance from now, where the system can.
 
     Beyond the first, allocations fail; beyond the second, the system ends the process with SIGXCPU.
     """
@@ -118,7 +128,7 @@ def _limits(allowance: Allowance) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     wanted = {resource.RLIMIT_CPU: int(time.process_time() + allowance.cpu_seconds) + 1}
     if sys.platform == "linux":
-        wanted[resource.RLIMIT_AS] = _address_space() + allowance.memory_bytes
+        wanted[resource.RLIMIT_AS] = most
     before = {kind: resource.getrlimit(kind) for kind in wanted}
     for kind, most in wanted.items():
         hard = before[kind][1]
@@ -131,8 +141,20 @@ def _limits(allowance: Allowance) -> Iterator[None]:
 
 
 def _address_space() -> int:
+    """Bytes of addresses in use now; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0
     with open("/proc/self/statm") as file:  # noqa: PTH123  (no Path here: it is read before every job)
         return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _most_address_space() -> int:
+    """Bytes of addresses that were ever in use at a time; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0
+    with open("/proc/self/status") as file:  # noqa: PTH123
+        words = next((line.split() for line in file if line.startswith("VmPeak:")), ["", "0"])
+        return int(words[1]) << 10
 
 
 def _end_with_parent(parent: int) -> None:

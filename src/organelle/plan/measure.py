@@ -98,8 +98,11 @@ def measure(
 def warm() -> None:
     """Load what a step needs, so that only the step's own memory is held against it."""
     import monai.networks.nets  # noqa: F401
+    import torch
 
     import organelle.train.loop  # noqa: F401
+
+    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first optimiser loads torch's compiler
 
 
 def take_steps(
