@@ -13,11 +13,12 @@ from scored_files import State, handed_in, worker
 from organelle.portal.accounts.models import ApiToken, Team, User
 from organelle.portal.challenge.models import AuditEntry, Phase, Rules
 from organelle.portal.challenge.rules import rules_version
-from organelle.portal.news.models import Post, Subscriber
+from organelle.portal.news.models import OutgoingMail, Post, Subscriber
 from organelle.portal.news.posting import visible
 from organelle.portal.scoring import queue
 from organelle.portal.scoring.leases import take_check
-from organelle.portal.scoring.models import Job
+from organelle.portal.scoring.models import Job, Question, Result
+from organelle.portal.submissions import backups
 from organelle.portal.submissions.models import Upload
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +37,12 @@ PLACES = (
     "rules",
     "posts",
     "subscribers",
+    "mails",
+    "tokens",
+    "settings",
+    "questions",
+    "results",
+    "backups",
 )
 
 
@@ -207,6 +214,35 @@ class TestWatching:
         assert desk("GET", "organise/log?action=%00").json()["count"] == 0
         assert desk("GET", "organise/log?limit=0").status_code == 422
 
+    def test_the_settings_without_secrets(self, desk, settings):
+        settings.PORTAL = settings.PORTAL.model_copy(update={"metrics_token": "of a monitor"})
+        answer = desk("GET", "organise/settings")
+        found = {one["key"]: one for one in answer.json()}
+        assert (found["metrics_token"]["text"], found["limits.per_day"]["text"]) == ("set, not shown", "3")
+        assert "of a monitor" not in answer.content.decode()
+
+    def test_a_backup_is_asked_for_and_fetched_in_person(self, desk, organiser, portal_folder, monkeypatch):
+        assert desk("GET", "organise/backups").json() == []
+        with backups._lock():
+            nothing = desk("POST", "organise/backups")
+        assert (nothing.status_code, "is being made" in nothing.json()["detail"]) == (409, True)
+        monkeypatch.setattr(backups, "_start", lambda name, _: (backups.place() / name).touch())
+        begun = desk("POST", "organise/backups")
+        name = begun.json()["name"]
+        assert (begun.status_code, last().action) == (202, "backup.begun")
+        (backups.place() / name).write_bytes(b"all of it")
+        (backups.place() / name).with_suffix(".log").touch()
+        (told,) = desk("GET", "organise/backups").json()
+        assert (told["name"], told["size_bytes"], told["trouble"]) == (name, 9, "")
+        place, office = f"organise/backups/{name}", browser(organiser)
+        assert desk("GET", place).status_code == desk("DELETE", place).status_code == 401
+        assert b"".join(office("GET", place).streaming_content) == b"all of it"
+        assert last().action == "backup.downloaded"
+        assert office("DELETE", place).status_code == 204
+        assert office("GET", place).status_code == office("DELETE", place).status_code == 404
+        for other in ("..%2Fsecret.key", "secret.key", ".lock"):
+            assert office("GET", f"organise/backups/{other}").status_code == 404
+
     def test_the_limits(self, desk, settings):
         assert desk("GET", "organise/limits").json() == settings.PORTAL.limits.model_dump()
 
@@ -230,6 +266,83 @@ class TestPeople:
         assert token("GET", "me").status_code == 200
         assert desk("PATCH", place, active=True).status_code == 200
         assert AuditEntry.objects.filter(action="user.changed").count() == 2
+
+    def test_tokens_are_seen_and_revoked_but_not_their_words(self, desk, person, organiser):
+        _, word = ApiToken.make(person, "laptop", ["read"])
+        answer = desk("GET", f"organise/tokens?search={word[:10]}")
+        (found,) = answer.json()["items"]
+        assert word not in answer.content.decode()
+        assert (found["user_id"], found["email"], found["revoked"]) == (person.pk, person.email, None)
+        assert desk("GET", "organise/tokens?search=ada@").json()["items"] == [found]
+        assert desk("DELETE", f"organise/tokens/{found['id']}").json()["revoked"]
+        assert ApiToken.of(word, "read") is None
+        assert (last().action, last().actor, last().detail["by"]) == ("token.revoked", organiser, "api")
+        assert desk("DELETE", f"organise/tokens/{'9' * 40}").status_code == 404
+
+    def test_in_person_organisers_are_made_and_dismissed(self, desk, organiser, person):
+        place, office = f"organise/users/{person.pk}/office", browser(organiser)
+        assert desk("PUT", place, organiser=True).status_code == 401
+        assert office("PUT", place, organiser=True).json()["organiser"] is True
+        entry = last()
+        assert (entry.action, entry.detail["fields"]) == ("user.changed", ["is_staff", "is_superuser"])
+        assert browser(person)("GET", "organise/log").status_code == 200
+        assert office("PUT", place, organiser=True).status_code == 200
+        assert last().action == "user.changed"
+        assert AuditEntry.objects.filter(action="user.changed").count() == 1, "nothing has changed"
+        assert office("PUT", place, organiser=False).json()["organiser"] is False
+        own = office("PUT", f"organise/users/{organiser.pk}/office", organiser=False)
+        assert (own.status_code, own.json()["code"]) == (409, "organiser")
+        assert browser(person)("GET", "organise/log").status_code == 403
+
+    def test_in_person_records_are_changed_and_accounts_deleted(self, desk, organiser, person):
+        place, office = f"organise/users/{person.pk}", browser(organiser)
+        assert desk("PATCH", f"{place}/record", name="Eve").status_code == 401
+        told = office("PATCH", f"{place}/record", email="ADA@New.example").json()
+        assert (told["email"], told["name"]) == ("ada@new.example", str(person))
+        taken = office("PATCH", f"{place}/record", email=organiser.email)
+        assert (taken.status_code, taken.json()["problems"][0]["place"]) == (422, "body.email")
+        assert office("PATCH", f"{place}/record", email="no address").status_code == 422
+        assert desk("DELETE", place).status_code == 401
+        assert office("DELETE", f"organise/users/{organiser.pk}").status_code == 409
+        assert office("DELETE", place).status_code == 204
+        assert not User.objects.filter(pk=person.pk).exists()
+        assert (last().action, last().actor) == ("account.deleted", organiser)
+
+    def test_members_come_lead_and_go(self, desk, team, person, organiser):
+        bob = User.objects.of("bob@lab.example")
+        place = f"organise/teams/{team.pk}/members/{bob.pk}"
+        members = desk("PUT", place).json()["members"]
+        assert [(one["user_id"], one["leads"]) for one in members] == [(person.pk, True), (bob.pk, False)]
+        assert (last().action, last().detail) == ("team.added", {"user": bob.pk, "by": "api"})
+        members = desk("PUT", place, leads=True).json()["members"]
+        assert [(one["user_id"], one["leads"]) for one in members] == [(person.pk, False), (bob.pk, True)]
+        assert desk("PUT", place, leads=False).json()["members"] == members, "somebody must lead"
+        assert desk("DELETE", place).status_code == 204
+        assert (last().action, last().actor) == ("team.removed", organiser)
+        assert team.memberships.get().leads
+        assert desk("DELETE", place).status_code == 404
+        for path in (f"organise/teams/{'9' * 40}/members/1", f"organise/teams/{team.pk}/members/{'9' * 40}"):
+            assert desk("DELETE", path).status_code == desk("PUT", path).status_code == 404, path
+
+    def test_nobody_is_in_two_teams(self, desk, team, person):
+        other = Team.objects.create(name="Other", slug="other")
+        answer = desk("PUT", f"organise/teams/{other.pk}/members/{person.pk}", leads=True)
+        assert (answer.status_code, answer.json()["code"]) == (409, "team")
+        assert User.objects.get(pk=person.pk).membership.team == team
+
+    def test_a_team_is_renamed_and_deleted_if_it_did_nothing(self, desk, team, person):
+        place = f"organise/teams/{team.pk}"
+        told = desk("PATCH", place, name="Vesicles", banned=True).json()
+        assert (told["name"], told["slug"], told["banned"]) == ("Vesicles", "vesicles", True)
+        Team.objects.create(name="Other", slug="other")
+        assert desk("PATCH", place, name="OTHER", banned=False).status_code == 409
+        team.refresh_from_db()
+        assert team.is_banned, "all of a change is done, or nothing"
+        submission = handed_in(team)
+        assert desk("DELETE", place).status_code == 409
+        submission.delete()
+        assert desk("DELETE", place).status_code == 204
+        assert (last().action, Team.objects.filter(pk=team.pk).exists()) == ("team.deleted", False)
 
     def test_nobody_closes_out_themselves_or_makes_organisers(self, desk, organiser, person):
         answer = desk("PATCH", f"organise/users/{organiser.pk}", active=False)
@@ -331,6 +444,40 @@ class TestSubscribers:
         assert desk("DELETE", f"organise/subscribers/{found['id']}").status_code == 404
         assert Subscriber.objects.get().email == "ada@lab.example"
         assert last().action == "subscriber.deleted"
+
+
+class TestMails:
+    def test_what_has_not_left_is_tried_again(self, desk, organiser):
+        stuck = OutgoingMail.objects.create(to="ada@lab.example", subject="a", text="secret", attempts=9)
+        gone = OutgoingMail.objects.create(to="ben@lab.example", subject="b", text="x", sent=timezone.now())
+        answer = desk("GET", "organise/mails?left=false")
+        (found,) = answer.json()["items"]
+        assert (found["id"], found["attempts"]) == (stuck.pk, 9)
+        assert "secret" not in answer.content.decode(), "a mail may hold a link that signs in"
+        found = desk("GET", "organise/mails?left=true&search=BEN").json()["items"]
+        assert [one["id"] for one in found] == [gone.pk]
+        assert desk("POST", f"organise/mails/{stuck.pk}/again").json()["attempts"] == 0
+        assert (last().action, last().actor) == ("mail.again", organiser)
+        assert desk("POST", f"organise/mails/{gone.pk}/again").status_code == 409
+        assert desk("POST", "organise/mails/0/again").status_code == 404
+
+
+class TestResults:
+    def test_a_result_is_forgotten_and_asked_for_again(self, desk, team, organiser):
+        submission = handed_in(team, State.SCORED)
+        key = {"metric": "1", "truth": "t" * 64, "configuration": "c" * 64}
+        question = Question.objects.create(**key, rows=3)
+        for sha256 in (submission.sha256, "b" * 64):
+            Result.objects.create(sha256=sha256, **key, scores={"overall": 0.123456789}, crops={"7": {}})
+        assert desk("GET", "organise/questions").json()["items"][0]["id"] == question.pk
+        assert desk("GET", "organise/results?metric=1").json()["count"] == 2
+        (found,) = desk("GET", f"organise/results?sha256={submission.sha256}").json()["items"]
+        assert (found["scores"], found["final"], "crops" in found) == ({"overall": 0.123456789}, {}, False)
+        assert desk("DELETE", f"organise/results/{found['id']}").status_code == 204
+        assert desk("DELETE", f"organise/results/{found['id']}").status_code == 404
+        entry = last()
+        assert (entry.action, entry.actor, entry.detail) == ("result.forgotten", organiser, {"metric": "1"})
+        assert Result.objects.get().sha256 == "b" * 64
 
 
 class TestPosts:

@@ -105,15 +105,26 @@ def test_deleting_people_is_forgetting_them(desk, organiser, person, team):
     assert "account.deleted" in actions()
 
 
-def test_the_history_of_these_pages_forgets_names_too(desk, person, team):
-    person.name = "Ada Lovelace"
-    person.save()
-    Membership.objects.filter(user=person).delete()
+def with_member(desk: Client, team: Team, person: User) -> int:
+    """Save the page of a team with one more member."""
     row = {"memberships-TOTAL_FORMS": "1", "memberships-0-user": person.pk, "memberships-0-team": team.pk}
     row |= {
         f"{key}_{part}": text for key in ("created", "memberships-0-since") for part, text in WHEN.items()
     }
-    assert saved(desk, f"/admin/accounts/team/{team.pk}/change/", **row) == 302
+    return saved(desk, f"/admin/accounts/team/{team.pk}/change/", **row)
+
+
+def test_whoever_is_put_into_an_empty_team_leads_it(desk, person, team):
+    Membership.objects.filter(user=person).delete()
+    assert with_member(desk, team, person) == 302
+    assert team.memberships.get().leads
+
+
+def test_the_history_of_these_pages_forgets_names_too(desk, person, team):
+    person.name = "Ada Lovelace"
+    person.save()
+    Membership.objects.filter(user=person).delete()
+    assert with_member(desk, team, person) == 302
     assert saved(desk, f"/admin/accounts/user/{person.pk}/change/", mail_scores=False) == 302
     before = str(list(LogEntry.objects.values()))
     assert before.count("Ada Lovelace") == 2

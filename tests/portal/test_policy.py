@@ -29,8 +29,9 @@ from organelle.portal.accounts.models import (
 )
 from organelle.portal.board.resampling import resample
 from organelle.portal.challenge.models import Phase, Rules
-from organelle.portal.news.models import Post, Subscriber
+from organelle.portal.news.models import OutgoingMail, Post, Subscriber
 from organelle.portal.scoring.models import Job, Result
+from organelle.portal.submissions import backups
 from organelle.portal.submissions.models import Upload
 from organelle.portal.submissions.uploads import path_of
 
@@ -87,6 +88,11 @@ def leads(code: int, others: int = 404) -> Codes:
 def organisers(code: int) -> Codes:
     """The API for organisers: in person, or with a token of the scope `organise`."""
     return _by_role({"organiser": code, "organise": code}, 403, 401)
+
+
+def in_office(code: int) -> Codes:
+    """The API for organisers in person: no token is enough."""
+    return _by_role({"organiser": code}, 403, 401)
 
 
 def _by_role(known: dict[str, int], others: int, door: int) -> Codes:
@@ -274,16 +280,38 @@ TABLE: dict[str, dict[str, Codes]] = {
     "/api/organise/storage": WATCH,
     "/api/organise/limits": WATCH,
     "/api/organise/log": WATCH,
+    "/api/organise/settings": WATCH,
+    "/api/organise/questions": WATCH,
+    "/api/organise/results": WATCH,
+    "/api/organise/results/{result}": NO_LOOK | {"DELETE": organisers(204)},
+    "/api/organise/backups": {"GET": organisers(200), "POST": organisers(409)},
+    "/api/organise/backups/portal-1.tar": {"GET": in_office(404), "DELETE": in_office(404)},
     "/api/organise/users": WATCH,
-    "/api/organise/users/{user}": {"GET": organisers(200), "PATCH": organisers(422)},
+    "/api/organise/users/{user}": {
+        "GET": organisers(200),
+        "PATCH": organisers(422),
+        "DELETE": in_office(204),
+    },
+    "/api/organise/users/{user}/record": NO_LOOK | {"PATCH": in_office(200)},
+    "/api/organise/users/{user}/office": NO_LOOK | {"PUT": in_office(422)},
+    "/api/organise/tokens": WATCH,
+    "/api/organise/tokens/{token}": NO_LOOK | {"DELETE": organisers(200)},
     "/api/organise/teams": WATCH,
-    "/api/organise/teams/{team}": {"GET": organisers(200), "PATCH": organisers(200)},
+    "/api/organise/teams/{team}": {
+        "GET": organisers(200),
+        "PATCH": organisers(200),
+        "DELETE": organisers(409),
+    },
+    "/api/organise/teams/{team}/members/{user}": NO_LOOK
+    | {"PUT": organisers(200), "DELETE": organisers(204)},
     "/api/organise/phases": WRITE,
     "/api/organise/phases/{phase}": NO_LOOK | {"PATCH": organisers(200), "DELETE": organisers(204)},
     "/api/organise/rules": WRITE,
     "/api/organise/rules/{rules}": NO_LOOK | {"PATCH": organisers(422)},
     "/api/organise/subscribers": WATCH,
     "/api/organise/subscribers/{subscriber}": NO_LOOK | {"DELETE": organisers(204)},
+    "/api/organise/mails": WATCH,
+    "/api/organise/mails/{mail}/again": ACT,
     "/api/organise/posts": WRITE,
     "/api/organise/posts/{post}": {
         "GET": organisers(200),
@@ -297,11 +325,16 @@ TABLE: dict[str, dict[str, Codes]] = {
 it was done, or why not."""
 
 
+def no_backup() -> str:
+    raise backups.NoBackup("another one is being made")
+
+
 @pytest.fixture
 def world(
-    person: User, team: Team, organiser: User, portal_folder, settings, boards_of_one_look
+    person: User, team: Team, organiser: User, portal_folder, settings, boards_of_one_look, monkeypatch
 ) -> dict[str, Any]:
     """Somebody in every role, and something of everything, which belongs to the member where it can."""
+    monkeypatch.setattr(backups, "begin", no_backup)
     settings.PORTAL = settings.PORTAL.model_copy(update={"metrics_token": "of a monitor"})
     member = User.objects.of("bob@lab.example")
     membership = Membership.objects.create(user=member, team=team)
@@ -326,6 +359,8 @@ def world(
         "rules": Rules.objects.create(version="0", text="Be kind.", holds_from="2200-01-01T00:00Z").pk,
         "subscriber": reader.pk,
         "post": Post.objects.get(slug="draft").pk,
+        "result": Result.objects.get().pk,
+        "mail": OutgoingMail.objects.create(to="a@b.example", subject="News", text="Words.").pk,
         "team": team.pk,
         "user": member.pk,
         "upload": upload.pk,

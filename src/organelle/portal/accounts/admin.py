@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
+from organelle.portal.accounts.forms import UserForm
 from organelle.portal.accounts.models import ApiToken, Membership, Team, User
 from organelle.portal.accounts.personal import forget
 from organelle.portal.accounts.sessions import end_all
+from organelle.portal.accounts.teams import let_one_lead
 from organelle.portal.accounts.tokens import revoke_token
 from organelle.portal.challenge.site import ReadOnly
-
-
-class UserForm(forms.ModelForm):
-    """A person, whose address is kept in small letters."""
-
-    def clean_email(self) -> str:
-        """Before it is compared with those of others."""
-        email: str = self.cleaned_data["email"]
-        return email.strip().lower()
 
 
 @admin.register(User)
@@ -99,6 +91,11 @@ class TeamAdmin(admin.ModelAdmin):
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
     inlines = (MembershipInline,)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Whoever is taken out of a team, somebody leads it."""
+        super().save_related(request, form, formsets, change)
+        let_one_lead(form.instance)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never with submissions, and never many at once."""

@@ -1,4 +1,4 @@
-"""People who are closed out and let in again, teams that are excluded: what organisers decide."""
+"""Who is closed out and let in again, who else organises, which teams are excluded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from organelle.portal.challenge.changes import note_changed
 
 
 class OwnAccount(OrganelleError):
-    """Nobody closes out themselves."""
+    """Nobody closes out, dismisses or deletes themselves here."""
 
 
 def set_active(person: User, by: User, door: str, *, active: bool) -> None:
@@ -22,8 +22,7 @@ def set_active(person: User, by: User, door: str, *, active: bool) -> None:
         OwnAccount: it is one's own.
         LastOrganiser: nobody else could organise the challenge.
     """
-    if person == by:
-        raise OwnAccount("This is your own account; ask another organiser.")
+    require_another_account(person, by)
     with transaction.atomic():
         if person.is_active == active:
             return
@@ -33,6 +32,28 @@ def set_active(person: User, by: User, door: str, *, active: bool) -> None:
         person.is_active = active
         person.save(update_fields=["is_active"])
         note_changed(by, person, ["is_active"], door)
+
+
+def set_office(person: User, by: User, door: str, *, organiser: bool) -> None:
+    """Say whether `person` organises the challenge, with all rights; `door` is told in the audit log.
+
+    Raises:
+        OwnAccount: it is one's own.
+    """
+    require_another_account(person, by)
+    changed = [name for name in ("is_staff", "is_superuser") if getattr(person, name) != organiser]
+    if not changed:
+        return
+    person.is_staff = person.is_superuser = organiser
+    with transaction.atomic():
+        person.save(update_fields=changed)
+        note_changed(by, person, changed, door)
+
+
+def require_another_account(person: User, by: User) -> None:
+    """Raise `OwnAccount` if both are the same."""
+    if person == by:
+        raise OwnAccount("This is your own account; ask another organiser.")
 
 
 def set_standing(team: Team, by: User, door: str, **values: bool) -> None:

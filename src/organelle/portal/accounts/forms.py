@@ -55,6 +55,15 @@ class NameForm(PlainForm):
         return plain_name(self.cleaned_data["name"], self.fields["name"].max_length)
 
 
+class UserForm(forms.ModelForm):
+    """A person, whose address is kept in small letters."""
+
+    def clean_email(self) -> str:
+        """Before it is compared with those of others."""
+        email: str = self.cleaned_data["email"]
+        return email.strip().lower()
+
+
 class TeamForm(PlainForm):
     """A team."""
 

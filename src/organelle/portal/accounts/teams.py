@@ -167,21 +167,50 @@ def leave(person: User, by: User | None = None) -> None:
             have sent, by which they could come back. None when people leave by themselves.
     """
     with transaction.atomic():
-        found = Membership.objects.filter(user=person)
+        found = Membership.objects.select_related("user").filter(user=person)
         if by is not None:
             found = found.filter(team__in=Membership.objects.filter(user=by, leads=True).values("team"))
         member = found.first()
         if member is None:
             return
+        take_out(member, by)
+
+
+def take_out(member: Membership, by: User | None, door: str = "") -> None:
+    """What `leave` says of a membership that is there; `door` is for the audit log, of what organisers do."""
+    person = member.user
+    with transaction.atomic():
         team = Team.objects.select_for_update().get(pk=member.team_id)
         member.delete()
         if by is not None:
             team.invitations.filter(by=person, accepted=None).delete()
-        note(by or person, "team.removed" if by else "team.left", f"team {team.pk}", user=person.pk)
-        if heir := team.memberships.order_by("-leads", "-user__is_active", "since", "pk").first():
-            Membership.objects.filter(pk=heir.pk).update(leads=True)
-        elif not team.submissions.exists():
+        action = "team.removed" if by else "team.left"
+        note(by or person, action, f"team {team.pk}", user=person.pk, **_through(door))
+        if not let_one_lead(team) and not team.submissions.exists():
             team.delete()
+
+
+def let_one_lead(team: Team) -> bool:
+    """If nobody leads `team`, whoever is in it longest does from now on; False: nobody is in it."""
+    heir = team.memberships.order_by("-leads", "-user__is_active", "since", "pk").first()
+    return bool(heir and Membership.objects.filter(pk=heir.pk).update(leads=True))
+
+
+def put_in(team: Team, person: User, by: User, door: str) -> Membership:
+    """Make `person` a member without an invitation, as organisers may; whoever comes first leads.
+
+    Raises:
+        TeamError: the person is in a team.
+    """
+    try:
+        with transaction.atomic():
+            Team.objects.select_for_update().get(pk=team.pk)
+            leads = not team.memberships.exists()
+            member = Membership.objects.create(user=person, team=team, leads=leads)
+            note(by, "team.added", f"team {team.pk}", user=person.pk, **_through(door))
+    except IntegrityError:
+        raise TeamError("This person is in a team already; take them out of it first.") from None
+    return member
 
 
 def hand_on(team: Team, to: Membership, by: User) -> None:
@@ -196,6 +225,10 @@ def hand_on(team: Team, to: Membership, by: User) -> None:
         if not team.memberships.filter(pk=to.pk).update(leads=True):
             raise TeamError("This person is in the team no more.")
         note(by, "team.handed_on", f"team {team.pk}", user=to.user_id)
+
+
+def _through(door: str) -> dict[str, str]:
+    return {"by": door} if door else {}
 
 
 def _require_free(name: str, but: Team | None = None) -> None:

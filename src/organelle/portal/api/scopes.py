@@ -48,3 +48,5 @@ ANYBODY = [Token(*Scope), Session()]
 """Whoever shows who they are, by whatever scope."""
 IN_PERSON = [Session()]
 """What no token may do: a token makes no other, and deletes nobody."""
+ORGANISER_IN_PERSON = [OrganiserSession()]
+"""What organisers do, but no token of theirs: whoever found one could stay, or take everything along."""

@@ -12,8 +12,18 @@ from ninja import NinjaAPI
 
 import organelle
 from organelle.portal.api import about, boards, news, people, submissions, tables, teams, uploads
+from organelle.portal.api.organise import (
+    backups,
+    mails,
+    phases,
+    posts,
+    results,
+    rules,
+    subscribers,
+    tokens,
+    watching,
+)
 from organelle.portal.api.organise import people as organise_people
-from organelle.portal.api.organise import phases, posts, rules, subscribers, watching
 from organelle.portal.api.organise import submissions as organise_submissions
 from organelle.portal.api.pace import AnonymousPace, paced
 from organelle.portal.api.refusals import handle_errors
@@ -47,7 +57,19 @@ api.add_router("", boards.router)
 api.add_router("", news.router)
 api.add_router("/submissions", submissions.router)
 api.add_router("/uploads", uploads.router)
-for room in (organise_submissions, watching, organise_people, phases, rules, posts, subscribers):
+for room in (
+    organise_submissions,
+    results,
+    watching,
+    backups,
+    organise_people,
+    tokens,
+    phases,
+    rules,
+    posts,
+    subscribers,
+    mails,
+):
     api.add_router("/organise", room.router)
 
 

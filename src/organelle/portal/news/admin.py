@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -15,6 +14,7 @@ from organelle.portal.challenge.markdown import to_html
 from organelle.portal.challenge.site import ReadOnly
 from organelle.portal.news.forms import PostForm
 from organelle.portal.news.models import OutgoingMail, Post, Subscriber
+from organelle.portal.news.outgoing import send_again
 from organelle.portal.news.posting import stage_of
 
 
@@ -76,5 +76,5 @@ class OutgoingMailAdmin(ReadOnly):
     @admin.action(description="Try again now")
     def send_again(self, request: HttpRequest, queryset: QuerySet) -> None:
         """Begin the tries anew for what has not left."""
-        count = queryset.filter(sent=None).update(attempts=0, not_before=timezone.now())
+        count = send_again(queryset)
         self.message_user(request, f"{count} mails are tried again.")

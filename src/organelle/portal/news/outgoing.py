@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from organelle.portal.news.models import OutgoingMail
@@ -43,6 +43,11 @@ def send_due(now: datetime | None = None) -> int:
     moment = now or timezone.now()
     waiting = OutgoingMail.objects.filter(_due(moment), sent=None, attempts__lte=len(PAUSES))
     return sum(_send(mail, moment) for mail in waiting.order_by("not_before", "id")[:AT_ONCE])
+
+
+def send_again(mails: QuerySet, now: datetime | None = None) -> int:
+    """Begin the tries anew for what of `mails` has not left; returns how many those are."""
+    return mails.filter(sent=None).update(attempts=0, not_before=now or timezone.now())
 
 
 def forget_old(now: datetime | None = None) -> None:

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from organelle.portal.challenge.models import note
 from organelle.portal.scoring.metrics import concerns, living_workers
 from organelle.portal.scoring.models import Job, JobEvent, Question, Result, Task, Worker
 from organelle.portal.scoring.organisers import ActsOnSubmissions, Listed, Organisers, about
@@ -125,7 +124,7 @@ class ResultAdmin(Organisers):
     @admin.action(description="Forget these results, and score anew", permissions=["organise"])
     def forget(self, request: HttpRequest, queryset: QuerySet) -> None:
         """The board lacks them until they are there again."""
-        for result in queryset:
-            note(request.user, "result.forgotten", f"file {result.sha256[:12]}", metric=result.metric)
-        count = queryset.delete()[0]
-        self.message_user(request, f"{count} results are forgotten; what is asked now is scored again.")
+        found = list(queryset)
+        for result in found:
+            result.forget(request.user)
+        self.message_user(request, f"{len(found)} results are forgotten; what is asked now is scored again.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
+from organelle.portal.challenge.models import note
 from organelle.portal.submissions.models import Submission
 
 
@@ -214,3 +216,9 @@ class Result(KnowsPrivate):
 
     def __str__(self) -> str:
         return f"{self.sha256[:12]} under {self.metric}"
+
+    def forget(self, by: Any) -> None:
+        """Drop it; what is asked now is scored again. `by` is an organiser, None the portal itself."""
+        with transaction.atomic():
+            note(by, "result.forgotten", f"file {self.sha256[:12]}", metric=self.metric)
+            self.delete()

@@ -13,7 +13,6 @@ from django.db import transaction
 
 from organelle.classes import Kind
 from organelle.errors import ScoringError, did_you_mean
-from organelle.portal.challenge.models import note
 from organelle.portal.scoring.finish import figures_of
 from organelle.portal.scoring.models import Result, crops_in
 
@@ -81,8 +80,7 @@ def keep_figures(found: Mapping[int, Mapping[str, Any] | None]) -> None:
             Result(pk=pk, **figures).save(update_fields=FIELDS)
             continue
         for result in Result.objects.filter(pk=pk):
-            note(None, "result.forgotten", f"file {result.sha256[:12]}", metric=result.metric)
-            result.delete()
+            result.forget(None)
 
 
 def kept_row(record: Mapping[str, Any], metric: str) -> Row:

@@ -6,20 +6,26 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
+from django.forms import modelform_factory
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
-from organelle.portal.accounts.closing import set_active, set_standing
-from organelle.portal.accounts.models import Team, User
+from organelle.portal.accounts import teams as teams_of
+from organelle.portal.accounts.closing import require_another_account, set_active, set_office, set_standing
+from organelle.portal.accounts.forms import TeamForm, UserForm
+from organelle.portal.accounts.models import Membership, Team, User
+from organelle.portal.accounts.personal import forget
 from organelle.portal.api.answers import Listing, answers, changes, listing
-from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Asked, plain
-from organelle.portal.api.organise.keeping import DOOR
-from organelle.portal.api.scopes import ORGANISER
+from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, Asked, Words, cleaned, plain
+from organelle.portal.api.organise.keeping import DOOR, drop, keep
+from organelle.portal.api.scopes import ORGANISER, ORGANISER_IN_PERSON
 from organelle.portal.submissions.limits import allowance
 
 router = Router(tags=["organise: people"], auth=ORGANISER)
+PersonForm: Any = modelform_factory(User, form=UserForm, fields=("name", "email"))
 
 
 class AnyPerson(Schema):
@@ -40,6 +46,19 @@ class Access(Asked):
     """Whether somebody may come in; who may not is signed out everywhere at once."""
 
     active: bool
+
+
+class Office(Asked):
+    """Whether somebody runs the challenge, with all rights."""
+
+    organiser: bool
+
+
+class PersonChange(Asked):
+    """Fields that may be changed; those that are not given stay."""
+
+    name: Words | None = None
+    email: Words | None = None
 
 
 class AnyTeam(Schema):
@@ -79,11 +98,19 @@ class AnyTeamFull(AnyTeam):
     left: Left
 
 
-class Standing(Asked):
-    """Whether a team is excluded, or is one of the organisers' own; what is not given stays."""
+class TeamChange(Asked):
+    """Whether a team is excluded, or is one of the organisers' own; its name; what is not given stays."""
 
     banned: bool | None = None
     baseline: bool | None = None
+    name: str | None = None
+    affiliation: str | None = None
+
+
+class Leading(Asked):
+    """Whether a member leads; the one who leads now does so until another one does."""
+
+    leads: bool = False
 
 
 @router.get("/users", response=answers(Listing[AnyPerson], 403, 422), summary="People")
@@ -111,10 +138,49 @@ def user(request: HttpRequest, number: int) -> dict[str, Any]:  # noqa: ARG001
 
 @router.patch("/users/{int:number}", response=changes(AnyPerson, 404, 409), summary="Close out, let in")
 def change_user(request: HttpRequest, number: int, change: Access) -> dict[str, Any]:
-    """Anybody but oneself. Who organises is said on the organisers' pages alone."""
+    """Anybody but oneself."""
     person: User = get_object_or_404(User, pk=number)
     set_active(person, request.auth, DOOR, active=change.active)
     return _user(person)
+
+
+@router.patch(
+    "/users/{int:number}/record",
+    auth=ORGANISER_IN_PERSON,
+    response=changes(AnyPerson, 404, 409),
+    summary="Change name and address",
+)
+def change_record(request: HttpRequest, number: int, change: PersonChange) -> dict[str, Any]:
+    """Only from a session: links to sign in go to the new address."""
+    person = get_object_or_404(User, pk=number)
+    return _user(keep(PersonForm, person, change.dict(exclude_none=True), request.auth))
+
+
+@router.put(
+    "/users/{int:number}/office",
+    auth=ORGANISER_IN_PERSON,
+    response=changes(AnyPerson, 404, 409),
+    summary="Make an organiser, or none",
+)
+def change_office(request: HttpRequest, number: int, office: Office) -> dict[str, Any]:
+    """Anybody but oneself; only from a session: a token makes nobody an organiser."""
+    person: User = get_object_or_404(User, pk=number)
+    set_office(person, request.auth, DOOR, organiser=office.organiser)
+    return _user(person)
+
+
+@router.delete(
+    "/users/{int:number}",
+    auth=ORGANISER_IN_PERSON,
+    response=changes(None, 404, 409, status=204),
+    summary="Delete an account",
+)
+def delete_user(request: HttpRequest, number: int) -> Status:
+    """For good, and only from a session. What they handed in stays with their team, without their name."""
+    person: User = get_object_or_404(User, pk=number)
+    require_another_account(person, request.auth)
+    forget(person, by=request.auth)
+    return Status(204, None)
 
 
 @router.get("/teams", response=answers(Listing[AnyTeam], 403, 422), summary="Teams")
@@ -140,13 +206,68 @@ def team(request: HttpRequest, number: int) -> dict[str, Any]:  # noqa: ARG001
     return _full_team(get_object_or_404(Team, pk=number))
 
 
-@router.patch("/teams/{int:number}", response=changes(AnyTeamFull, 404), summary="Exclude a team, let it in")
-def change_team(request: HttpRequest, number: int, change: Standing) -> dict[str, Any]:
+@router.patch(
+    "/teams/{int:number}",
+    response=changes(AnyTeamFull, 404, 409),
+    summary="Exclude a team, let it in, rename it",
+)
+def change_team(request: HttpRequest, number: int, change: TeamChange) -> dict[str, Any]:
     """An excluded team hands nothing in."""
     found: Team = get_object_or_404(Team, pk=number)
-    wanted = {f"is_{name}": holds for name, holds in change.dict(exclude_none=True).items()}
-    set_standing(found, request.auth, DOOR, **wanted)
+    given = change.dict(exclude_none=True)
+    words = {name: given.pop(name) for name in ("name", "affiliation") if name in given}
+    with transaction.atomic():
+        if words:
+            before = {"name": found.name, "affiliation": found.affiliation}
+            teams_of.rename(found, request.auth, **cleaned(TeamForm(before | words)))
+        set_standing(found, request.auth, DOOR, **{f"is_{name}": holds for name, holds in given.items()})
     return _full_team(found)
+
+
+@router.delete(
+    "/teams/{int:number}",
+    response=changes(None, 404, 409, status=204),
+    summary="Delete a team that did nothing",
+)
+def delete_team(request: HttpRequest, number: int) -> Status:
+    """One that has handed something in stays: exclude it."""
+    with transaction.atomic():
+        found: Team = get_object_or_404(Team.objects.select_for_update(), pk=number)
+        if found.submissions.exists():
+            raise teams_of.TeamError("This team has handed something in; exclude it instead.")
+        drop(found, request.auth)
+    return Status(204, None)
+
+
+@router.put(
+    "/teams/{int:number}/members/{int:user}",
+    response=changes(AnyTeamFull, 404, 409),
+    summary="Put somebody into a team",
+)
+def put_member(request: HttpRequest, number: int, user: int, membership: Leading) -> dict[str, Any]:
+    """Without an invitation; with `leads` the lead goes to them. Who is in it stays in it."""
+    found: Team = get_object_or_404(Team, pk=number)
+    person: User = get_object_or_404(User, pk=user)
+    with transaction.atomic():
+        member = found.memberships.filter(user=person).first()
+        member = member or teams_of.put_in(found, person, request.auth, DOOR)
+        if membership.leads and not member.leads:
+            teams_of.hand_on(found, member, request.auth)
+    return _full_team(found)
+
+
+@router.delete(
+    "/teams/{int:number}/members/{int:user}",
+    response=changes(None, 404, status=204),
+    summary="Take somebody out of a team",
+)
+def take_member(request: HttpRequest, number: int, user: int) -> Status:
+    """The lead goes on to whoever is in it longest; an empty team that has handed nothing in goes."""
+    person: User = get_object_or_404(User, pk=user)
+    members = get_object_or_404(Team, pk=number).memberships.select_related("user")
+    found: Membership = get_object_or_404(members, user=person)
+    teams_of.take_out(found, request.auth, DOOR)
+    return Status(204, None)
 
 
 def _user(person: User) -> dict[str, Any]:

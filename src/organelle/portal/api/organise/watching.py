@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from organelle.portal.api.about import TeamLimits
 from organelle.portal.api.answers import Listing, answers, listing
 from organelle.portal.api.asking import LIMIT, OFFSET, TEXT, chosen
 from organelle.portal.api.scopes import ORGANISER
+from organelle.portal.challenge.effective import of_this_process
 from organelle.portal.challenge.models import AuditEntry
 from organelle.portal.scoring.metrics import concerns, living_workers
 from organelle.portal.scoring.models import Worker
@@ -33,6 +35,15 @@ class WorkerRecord(Schema):
     started: datetime
     seen: datetime
     stopped: datetime | None
+
+
+class Setting(Schema):
+    """A key; `coming` is what holds from the next start on, empty when that is the same."""
+
+    key: str
+    text: str
+    source: str
+    coming: str
 
 
 class LogEntry(Schema):
@@ -72,6 +83,12 @@ def limits(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
     """They are changed in `portal.toml`; what a team has left stands with the team."""
     record: dict[str, Any] = settings.PORTAL.limits.model_dump()
     return record
+
+
+@router.get("/settings", response=answers(list[Setting], 403), summary="The settings that hold")
+def effective(request: HttpRequest) -> list[dict[str, str]]:  # noqa: ARG001
+    """Of this web server, without secrets, and where each comes from; `portal.toml` is where they change."""
+    return [asdict(value) for value in of_this_process()]
 
 
 @router.get("/log", response=answers(Listing[LogEntry], 403, 422), summary="The audit log")
