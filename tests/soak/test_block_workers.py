@@ -32,9 +32,10 @@ SHAPE = (64, 64, 64)
 """512 blocks."""
 PHASE_SECONDS = 0.03
 PATIENCE = 240
-BETWEEN_KILLS = 10
+BETWEEN_KILLS = 30
 PHASES = ("reading", "computing", "writing")
 
+SCRIPT = "fill.py"
 FILL = """
 import sys
 from pathlib import Path
@@ -70,13 +71,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Fill:
+    (tmp_path / SCRIPT).write_text(FILL)  # once: whoever starts while it is written would find it empty
     return Fill.drawn(tmp_path, shape=SHAPE)
 
 
 def start(work: Fill, workers: int = 1, scheduler: str = "") -> subprocess.Popen[str]:
-    script = work.folder / "fill.py"
-    script.write_text(FILL)
-    arguments = [str(script), str(work.folder), str(PHASE_SECONDS), str(workers), scheduler]
+    arguments = [str(work.folder / SCRIPT), str(work.folder), str(PHASE_SECONDS), str(workers), scheduler]
     with (work.folder / "words.log").open("ab") as words:
         return subprocess.Popen(
             [sys.executable, *arguments], env=environment(), stdout=subprocess.PIPE, stderr=words, text=True

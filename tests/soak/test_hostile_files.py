@@ -1,5 +1,6 @@
-"""Every attack and its twin through the command line, as processes whose memory and time are watched.
+"""Every attack through the command line, as processes whose memory and time are watched; its twin is sound.
 
+What is not made to take memory or time is scored by the command, and looked at by what `csc validate` calls.
 The measured table is printed (`pytest -s`).
 """
 
@@ -31,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="memory of a family of processes is read from /proc"),
 ]
 
-MOST_MIB, MOST_SECONDS, POLL_SECONDS = 1024, 10.0, 0.02
+MOST_MIB, MOST_SECONDS, POLL_SECONDS = 1024, 10.0, 0.03
 MOST_WAITING = 90.0
 """Seconds after which a command counts as hanging, however busy the machine is."""
 
@@ -133,16 +134,19 @@ def test_attack(
     attack: Attack, challenge: tuple[Path, Path], honest: dict[str, object], tmp_path: Path
 ) -> None:
     path = attack.bad(tmp_path)
-    looked = run("validate", path, "--json", "--catalog", challenge[0], where=tmp_path)
+    if attack.slow:
+        looked = run("validate", path, "--json", "--catalog", challenge[0], where=tmp_path)
+        require_small(f"validate {attack.name}", attack.code, looked)
+        report = json.loads(looked.out)
+        assert looked.status == (0 if report["ok"] else 1)
+    else:
+        report = validate(path, load_catalog(challenge[0])).to_dict()
     scored = evaluate(path, challenge, tmp_path)
-    tell(attack.name, attack.code, looked, scored)
-    assert_small(looked, scored)
+    require_small(f"evaluate {attack.name}", attack.code, scored)
 
-    report = json.loads(looked.out)
     assert attack.code in {"", *(problem["code"] for problem in report["problems"])}
-    assert looked.status == (0 if report["ok"] else 1)
     if attack.scope == "file":
-        assert (looked.status, scored.status) == (1, 1)
+        assert (report["ok"], scored.status) == (False, 1)
         assert scored.err.startswith("error: ")
         assert path.name in scored.err
         assert not (tmp_path / "r.json").exists()
@@ -181,18 +185,12 @@ def test_twin(attack: Attack, challenge: tuple[Path, Path], tmp_path: Path) -> N
     assert {row.status for row in score(path, challenge[1], catalog, workers=0).rows} == {"scored"}
 
 
-def tell(name: str, code: str, looked: Run, scored: Run) -> None:
-    figures = (
-        f"{r.status} {r.peak_mib:5.0f} MiB {r.seconds:5.1f} s ({r.cpu_seconds:.1f})" for r in (looked, scored)
-    )
-    print(f"\n{name:45} {code:22} {' | '.join(figures)}", end="")
-
-
-def assert_small(*runs: Run) -> None:
-    """Seconds by the clock, or of the processor where a busy machine let the command wait."""
-    for done in runs:
-        assert "Traceback" not in done.err, done.err
-        assert "\x1b" not in done.err + done.out
-        assert done.peak_mib < MOST_MIB
-        assert min(done.seconds, done.cpu_seconds) < MOST_SECONDS
-        assert done.seconds < MOST_WAITING
+def require_small(name: str, code: str, done: Run) -> None:
+    """What it took is printed, and is little: by the clock, or of the processor on a busy machine."""
+    figures = f"{done.status} {done.peak_mib:5.0f} MiB {done.seconds:5.1f} s ({done.cpu_seconds:.1f})"
+    print(f"\n{name:54} {code:22} {figures}", end="")
+    assert "Traceback" not in done.err, done.err
+    assert "\x1b" not in done.err + done.out
+    assert done.peak_mib < MOST_MIB
+    assert min(done.seconds, done.cpu_seconds) < MOST_SECONDS
+    assert done.seconds < MOST_WAITING
