@@ -10,7 +10,10 @@ from django.test import Client
 from django.utils import timezone
 from scored_files import State, handed_in, worker
 
-from organelle.portal.accounts.models import ApiToken, Team, User
+from organelle.portal.accounts.closing import set_office
+from organelle.portal.accounts.models import ApiToken, Membership, Team, User
+from organelle.portal.accounts.personal import LastOrganiser
+from organelle.portal.accounts.teams import TeamError, put_in, take_out
 from organelle.portal.challenge.models import AuditEntry, Phase, Rules
 from organelle.portal.challenge.rules import rules_version
 from organelle.portal.news.models import OutgoingMail, Post, Subscriber
@@ -220,21 +223,30 @@ class TestWatching:
         found = {one["key"]: one for one in answer.json()}
         assert (found["metrics_token"]["text"], found["limits.per_day"]["text"]) == ("set, not shown", "3")
         assert "of a monitor" not in answer.content.decode()
+        for truth, told in (
+            ("https://a.example/t?X-Sign=abc", "https://a.example/t?..."),
+            ("https://[bad", "set, not shown"),
+        ):
+            settings.PORTAL = settings.PORTAL.model_copy(update={"url": truth})
+            found = {one["key"]: one for one in desk("GET", "organise/settings").json()}
+            assert found["url"]["text"] == told
 
     def test_a_backup_is_asked_for_and_fetched_in_person(self, desk, organiser, portal_folder, monkeypatch):
         assert desk("GET", "organise/backups").json() == []
+        place, office = "organise/backups", browser(organiser)
+        assert desk("POST", place).status_code == 401
         with backups._lock():
-            nothing = desk("POST", "organise/backups")
+            nothing = office("POST", place)
         assert (nothing.status_code, "is being made" in nothing.json()["detail"]) == (409, True)
         monkeypatch.setattr(backups, "_start", lambda name, _: (backups.place() / name).touch())
-        begun = desk("POST", "organise/backups")
+        begun = office("POST", place)
         name = begun.json()["name"]
         assert (begun.status_code, last().action) == (202, "backup.begun")
         (backups.place() / name).write_bytes(b"all of it")
         (backups.place() / name).with_suffix(".log").touch()
         (told,) = desk("GET", "organise/backups").json()
         assert (told["name"], told["size_bytes"], told["trouble"]) == (name, 9, "")
-        place, office = f"organise/backups/{name}", browser(organiser)
+        place = f"organise/backups/{name}"
         assert desk("GET", place).status_code == desk("DELETE", place).status_code == 401
         assert b"".join(office("GET", place).streaming_content) == b"all of it"
         assert last().action == "backup.downloaded"
@@ -290,6 +302,12 @@ class TestPeople:
         assert last().action == "user.changed"
         assert AuditEntry.objects.filter(action="user.changed").count() == 1, "nothing has changed"
         assert office("PUT", place, organiser=False).json()["organiser"] is False
+        office("PUT", place, organiser=True)
+        assert desk("PATCH", f"organise/users/{person.pk}", active=False).json()["organiser"] is False
+        shut = office("PUT", place, organiser=True)
+        assert (shut.status_code, shut.json()["code"]) == (409, "closed out")
+        let_in = desk("PATCH", f"organise/users/{person.pk}", active=True).json()
+        assert let_in["organiser"] is False, "no token gives an office back"
         own = office("PUT", f"organise/users/{organiser.pk}/office", organiser=False)
         assert (own.status_code, own.json()["code"]) == (409, "organiser")
         assert browser(person)("GET", "organise/log").status_code == 403
@@ -297,6 +315,12 @@ class TestPeople:
     def test_in_person_records_are_changed_and_accounts_deleted(self, desk, organiser, person):
         place, office = f"organise/users/{person.pk}", browser(organiser)
         assert desk("PATCH", f"{place}/record", name="Eve").status_code == 401
+        own = office("PATCH", f"organise/users/{organiser.pk}/record", email="typo@nowhere.example")
+        assert own.status_code == 409, "one's own address takes a link to the new one"
+        for name in ("", "a\u202eb", "x" * 101):
+            assert office("PATCH", f"{place}/record", name=name).status_code == 422, name
+        assert office("PATCH", f"{place}/record", name="Eve  L.").json()["name"] == "Eve L."
+        person.refresh_from_db()
         told = office("PATCH", f"{place}/record", email="ADA@New.example").json()
         assert (told["email"], told["name"]) == ("ada@new.example", str(person))
         taken = office("PATCH", f"{place}/record", email=organiser.email)
@@ -310,23 +334,50 @@ class TestPeople:
 
     def test_members_come_lead_and_go(self, desk, team, person, organiser):
         bob = User.objects.of("bob@lab.example")
-        place = f"organise/teams/{team.pk}/members/{bob.pk}"
-        members = desk("PUT", place).json()["members"]
+        place, office = f"organise/teams/{team.pk}/members/{bob.pk}", browser(organiser)
+        assert desk("PUT", place).status_code == 401
+        members = office("PUT", place).json()["members"]
         assert [(one["user_id"], one["leads"]) for one in members] == [(person.pk, True), (bob.pk, False)]
         assert (last().action, last().detail) == ("team.added", {"user": bob.pk, "by": "api"})
-        members = desk("PUT", place, leads=True).json()["members"]
+        members = office("PUT", place, leads=True).json()["members"]
         assert [(one["user_id"], one["leads"]) for one in members] == [(person.pk, False), (bob.pk, True)]
-        assert desk("PUT", place, leads=False).json()["members"] == members, "somebody must lead"
+        assert (last().action, last().detail) == ("team.handed_on", {"user": bob.pk, "by": "api"})
+        assert office("PUT", place, leads=False).json()["members"] == members, "somebody must lead"
         assert desk("DELETE", place).status_code == 204
         assert (last().action, last().actor) == ("team.removed", organiser)
         assert team.memberships.get().leads
         assert desk("DELETE", place).status_code == 404
         for path in (f"organise/teams/{'9' * 40}/members/1", f"organise/teams/{team.pk}/members/{'9' * 40}"):
-            assert desk("DELETE", path).status_code == desk("PUT", path).status_code == 404, path
+            assert desk("DELETE", path).status_code == office("PUT", path).status_code == 404, path
+        assert desk("DELETE", f"organise/teams/{team.pk}/members/{person.pk}").status_code == 204
+        assert (last().action, Team.objects.exists()) == ("team.deleted", False)
 
-    def test_nobody_is_in_two_teams(self, desk, team, person):
+    def test_nobody_joins_who_is_closed_out(self, organiser, team):
+        gone = User.objects.of("gone@lab.example")
+        User.objects.filter(pk=gone.pk).update(is_active=False)
+        answer = browser(organiser)("PUT", f"organise/teams/{team.pk}/members/{gone.pk}", leads=True)
+        assert (answer.status_code, answer.json()["code"]) == (409, "closed out")
+        assert team.memberships.count() == 1
+
+    def test_what_two_do_at_one_moment_is_done_once(self, team, person, organiser):
+        member = Membership.objects.get(user=person)
+        for _ in range(2):
+            take_out(member, organiser, "api")
+        noted = AuditEntry.objects.order_by("pk").values_list("action", flat=True)
+        assert list(noted) == ["team.removed", "team.deleted"]
+        with pytest.raises(TeamError, match="gone"):
+            put_in(team, person, organiser, "api")
+
+    def test_one_organiser_stays(self, organiser, person):
+        User.objects.filter(pk=person.pk).update(is_staff=True, is_superuser=True)
+        person.refresh_from_db()
+        set_office(User.objects.get(pk=person.pk), organiser, "api", organiser=False)
+        with pytest.raises(LastOrganiser):  # by somebody who was one when they asked
+            set_office(organiser, person, "api", organiser=False)
+
+    def test_nobody_is_in_two_teams(self, organiser, team, person):
         other = Team.objects.create(name="Other", slug="other")
-        answer = desk("PUT", f"organise/teams/{other.pk}/members/{person.pk}", leads=True)
+        answer = browser(organiser)("PUT", f"organise/teams/{other.pk}/members/{person.pk}", leads=True)
         assert (answer.status_code, answer.json()["code"]) == (409, "team")
         assert User.objects.get(pk=person.pk).membership.team == team
 
@@ -459,6 +510,12 @@ class TestMails:
         assert desk("POST", f"organise/mails/{stuck.pk}/again").json()["attempts"] == 0
         assert (last().action, last().actor) == ("mail.again", organiser)
         assert desk("POST", f"organise/mails/{gone.pk}/again").status_code == 409
+        now = timezone.now()
+        for minutes, kept in ((4, True), (60, False)):
+            OutgoingMail.objects.filter(pk=stuck.pk).update(not_before=now + timedelta(minutes=minutes))
+            desk("POST", f"organise/mails/{stuck.pk}/again")
+            stuck.refresh_from_db()
+            assert (stuck.not_before > now + timedelta(minutes=1)) is kept, "it may be on its way"
         assert desk("POST", "organise/mails/0/again").status_code == 404
 
 

@@ -284,7 +284,7 @@ TABLE: dict[str, dict[str, Codes]] = {
     "/api/organise/questions": WATCH,
     "/api/organise/results": WATCH,
     "/api/organise/results/{result}": NO_LOOK | {"DELETE": organisers(204)},
-    "/api/organise/backups": {"GET": organisers(200), "POST": organisers(409)},
+    "/api/organise/backups": {"GET": organisers(200), "POST": in_office(409)},
     "/api/organise/backups/portal-1.tar": {"GET": in_office(404), "DELETE": in_office(404)},
     "/api/organise/users": WATCH,
     "/api/organise/users/{user}": {
@@ -302,8 +302,7 @@ TABLE: dict[str, dict[str, Codes]] = {
         "PATCH": organisers(200),
         "DELETE": organisers(409),
     },
-    "/api/organise/teams/{team}/members/{user}": NO_LOOK
-    | {"PUT": organisers(200), "DELETE": organisers(204)},
+    "/api/organise/teams/{team}/members/{user}": NO_LOOK | {"PUT": in_office(200), "DELETE": organisers(204)},
     "/api/organise/phases": WRITE,
     "/api/organise/phases/{phase}": NO_LOOK | {"PATCH": organisers(200), "DELETE": organisers(204)},
     "/api/organise/rules": WRITE,

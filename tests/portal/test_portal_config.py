@@ -32,3 +32,9 @@ def test_an_unknown_variable_is_not_passed_over():
 def test_a_metric_that_nobody_knows(tmp_path):
     with pytest.raises(SettingsError, match="1999"):
         load_config(None, {"CSC_PORTAL_METRIC": "1999"})
+
+
+def test_a_value_where_a_table_should_be(tmp_path):
+    (tmp_path / "portal.toml").write_text("mail = 5\n")
+    with pytest.raises(SettingsError, match="mail is one value"):
+        load_config(tmp_path, {"CSC_PORTAL_MAIL__PASSWORD": "x"})

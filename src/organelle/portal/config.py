@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from organelle.errors import SettingsError
 from organelle.settings import Settings, parse_settings, read_toml
 
 FILE = "portal.toml"
@@ -163,6 +164,10 @@ NOT_KEYS: frozenset[str] = frozenset({"folder", "port"})
 def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
         values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            raise SettingsError(
+                f"{FILE}: {part} is one value, and {PREFIX}{'__'.join(path).upper()} a key of it"
+            )
     values[path[-1]] = value
 
 

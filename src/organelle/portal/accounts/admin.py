@@ -39,13 +39,15 @@ class UserAdmin(admin.ModelAdmin):
         """Only whoever may do everything says who else may; and nobody takes it from themselves."""
         rights = ("is_staff", "is_superuser", "is_active")
         locked = () if request.user.is_superuser else ("email", *rights)
-        own = rights if obj is not None and obj == request.user else ()
+        own = ("email", *rights) if obj is not None and obj == request.user else ()
         return (*super().get_readonly_fields(request, obj), *(locked or own))
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Close out at once; an organiser who was made one may do everything that organisers do."""
         if "is_staff" in form.changed_data and obj.is_staff:
             obj.is_superuser = True
+        if not obj.is_active:
+            obj.is_staff = obj.is_superuser = False
         super().save_model(request, obj, form, change)
         if not obj.is_active:
             end_all(obj)

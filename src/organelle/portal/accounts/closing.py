@@ -15,8 +15,14 @@ class OwnAccount(OrganelleError):
     """Nobody closes out, dismisses or deletes themselves here."""
 
 
+class ClosedOut(OrganelleError):
+    """Somebody who is closed out has no part in anything."""
+
+
 def set_active(person: User, by: User, door: str, *, active: bool) -> None:
     """Close `person` out, everywhere and at once, or let them in again; `door` is told in the audit log.
+
+    Whoever is closed out is no organiser any more, and is none when let in again.
 
     Raises:
         OwnAccount: it is one's own.
@@ -26,12 +32,14 @@ def set_active(person: User, by: User, door: str, *, active: bool) -> None:
     with transaction.atomic():
         if person.is_active == active:
             return
+        changed = ["is_active"]
         if not active:
             require_another_organiser(person)
             end_all(person)
+            changed += _set_rights(person, holds=False)
         person.is_active = active
-        person.save(update_fields=["is_active"])
-        note_changed(by, person, ["is_active"], door)
+        person.save(update_fields=changed)
+        note_changed(by, person, changed, door)
 
 
 def set_office(person: User, by: User, door: str, *, organiser: bool) -> None:
@@ -39,15 +47,26 @@ def set_office(person: User, by: User, door: str, *, organiser: bool) -> None:
 
     Raises:
         OwnAccount: it is one's own.
+        LastOrganiser: nobody else could organise the challenge.
+        ClosedOut: the person is, and cannot become one.
     """
     require_another_account(person, by)
-    changed = [name for name in ("is_staff", "is_superuser") if getattr(person, name) != organiser]
-    if not changed:
-        return
-    person.is_staff = person.is_superuser = organiser
     with transaction.atomic():
-        person.save(update_fields=changed)
-        note_changed(by, person, changed, door)
+        if organiser and not person.is_active:
+            raise ClosedOut("This person is closed out; let them in first.")
+        if not organiser:
+            require_another_organiser(person)
+        changed = _set_rights(person, holds=organiser)
+        if changed:
+            person.save(update_fields=changed)
+            note_changed(by, person, changed, door)
+
+
+def _set_rights(person: User, *, holds: bool) -> list[str]:
+    """The fields that are changed by it; nothing is saved."""
+    changed = [name for name in ("is_staff", "is_superuser") if getattr(person, name) != holds]
+    person.is_staff = person.is_superuser = holds
+    return changed
 
 
 def require_another_account(person: User, by: User) -> None:

@@ -20,6 +20,15 @@ class PlainForm(forms.Form):
         super().__init__(*values, **{"label_suffix": ""} | others)
 
 
+def reachable(email: str) -> str:
+    """The address, if its domain has a form that mail servers understand; else a `ValidationError`."""
+    try:
+        email.rpartition("@")[2].encode("idna")
+    except UnicodeError:
+        raise forms.ValidationError("No mail can be sent to this domain.") from None
+    return email
+
+
 class AddressForm(PlainForm):
     """A mail address."""
 
@@ -31,12 +40,7 @@ class AddressForm(PlainForm):
 
     def clean_email(self) -> str:
         """The address, if its domain has a form that mail servers understand."""
-        email: str = self.cleaned_data["email"]
-        try:
-            email.rpartition("@")[2].encode("idna")
-        except UnicodeError:
-            raise forms.ValidationError("No mail can be sent to this domain.") from None
-        return email
+        return reachable(self.cleaned_data["email"])
 
 
 class NameForm(PlainForm):
@@ -60,8 +64,11 @@ class UserForm(forms.ModelForm):
 
     def clean_email(self) -> str:
         """Before it is compared with those of others."""
-        email: str = self.cleaned_data["email"]
-        return email.strip().lower()
+        return reachable(self.cleaned_data["email"].strip().lower())
+
+    def clean_name(self) -> str:
+        """In one line, as people themselves give it."""
+        return plain_name(self.cleaned_data["name"], self.fields["name"].max_length)
 
 
 class TeamForm(PlainForm):

@@ -129,8 +129,10 @@ def _forget_in_admin(person: User, names: Iterable[str]) -> None:
 
 def require_another_organiser(person: User) -> None:
     """Raise `LastOrganiser` if the challenge would be without one when `person` is gone."""
-    organisers = User.objects.filter(is_staff=True, is_superuser=True, is_active=True)
-    if person.is_organiser and not organisers.exclude(pk=person.pk).exists():
+    rights = {"is_staff": True, "is_superuser": True, "is_active": True}
+    # Locked: two who dismiss each other at one moment would leave none. Only within a transaction it is sure.
+    organisers = set(User.objects.select_for_update().filter(**rights).values_list("pk", flat=True))
+    if person.is_organiser and not organisers - {person.pk}:
         raise LastOrganiser("You are the only organiser; make somebody else one first, under Organise.")
 
 

@@ -15,6 +15,7 @@ from organelle.errors import OrganelleError
 from organelle.portal.accounts import mail
 from organelle.portal.accounts.models import Invitation, Membership, Team, User, hash_of
 from organelle.portal.accounts.names import alike, is_reserved
+from organelle.portal.challenge.changes import note_deleted
 from organelle.portal.challenge.models import note
 from organelle.portal.challenge.pace import may
 
@@ -71,14 +72,17 @@ def make_team(person: User, name: str, affiliation: str = "", now: datetime | No
     return team
 
 
-def rename(team: Team, by: User, name: str, affiliation: str = "") -> None:
-    """Give `team` another name.
+def rename(team: Team, by: User, name: str, affiliation: str = "", door: str = "") -> None:
+    """Give `team` another name; `door` is for the audit log, of what organisers do.
 
     Raises:
         TeamError: the name is taken, or not for teams.
     """
-    _require_free(name, but=team)
     before = team.name
+    if (before, team.affiliation) == (name, affiliation):
+        return
+    if before != name:
+        _require_free(name, but=team)
     team.name, team.affiliation = name, affiliation
     if alike(before) != alike(name):
         team.slug = _slug(name)
@@ -87,7 +91,7 @@ def rename(team: Team, by: User, name: str, affiliation: str = "") -> None:
             team.save(update_fields=["name", "affiliation", "slug"])
     except IntegrityError:
         raise TeamError(f"Another team took the name {name} at this moment; choose another one.") from None
-    note(by, "team.renamed", f"team {team.pk}", before=before, name=name)
+    note(by, "team.renamed", f"team {team.pk}", before=before, name=name, **_through(door))
 
 
 def invite(team: Team, email: str, by: User, now: datetime | None = None) -> tuple[Invitation, str, bool]:
@@ -180,13 +184,16 @@ def take_out(member: Membership, by: User | None, door: str = "") -> None:
     """What `leave` says of a membership that is there; `door` is for the audit log, of what organisers do."""
     person = member.user
     with transaction.atomic():
-        team = Team.objects.select_for_update().get(pk=member.team_id)
-        member.delete()
+        team = Team.objects.select_for_update().filter(pk=member.team_id).first()
+        if team is None or not Membership.objects.filter(pk=member.pk).delete()[0]:
+            return  # somebody else did the same at this moment
         if by is not None:
             team.invitations.filter(by=person, accepted=None).delete()
         action = "team.removed" if by else "team.left"
         note(by or person, action, f"team {team.pk}", user=person.pk, **_through(door))
         if not let_one_lead(team) and not team.submissions.exists():
+            if door:
+                note_deleted(by, team, door)
             team.delete()
 
 
@@ -204,7 +211,8 @@ def put_in(team: Team, person: User, by: User, door: str) -> Membership:
     """
     try:
         with transaction.atomic():
-            Team.objects.select_for_update().get(pk=team.pk)
+            if not Team.objects.select_for_update().filter(pk=team.pk).exists():
+                raise TeamError("This team is gone by now.")
             leads = not team.memberships.exists()
             member = Membership.objects.create(user=person, team=team, leads=leads)
             note(by, "team.added", f"team {team.pk}", user=person.pk, **_through(door))
@@ -213,18 +221,18 @@ def put_in(team: Team, person: User, by: User, door: str) -> Membership:
     return member
 
 
-def hand_on(team: Team, to: Membership, by: User) -> None:
-    """Let another member lead.
+def hand_on(team: Team, to: Membership, by: User, door: str = "") -> None:
+    """Let another member lead; `door` is for the audit log, of what organisers do.
 
     Raises:
         TeamError: they have left meanwhile; nothing was changed.
     """
     with transaction.atomic():
-        Team.objects.select_for_update().get(pk=team.pk)
+        list(Team.objects.select_for_update().filter(pk=team.pk))
         team.memberships.update(leads=False)
         if not team.memberships.filter(pk=to.pk).update(leads=True):
             raise TeamError("This person is in the team no more.")
-        note(by, "team.handed_on", f"team {team.pk}", user=to.user_id)
+        note(by, "team.handed_on", f"team {team.pk}", user=to.user_id, **_through(door))
 
 
 def _through(door: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
 from organelle.errors import printable
-from organelle.portal.accounts.closing import OwnAccount
+from organelle.portal.accounts.closing import ClosedOut, OwnAccount
 from organelle.portal.accounts.personal import LastOrganiser
 from organelle.portal.accounts.teams import InvitationGone, TeamError
 from organelle.portal.accounts.tokens import TokenError
@@ -33,6 +33,7 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
     RulesChanged: (409, "rules"),
     LastOrganiser: (409, "organiser"),
     OwnAccount: (409, "organiser"),
+    ClosedOut: (409, "closed out"),
     NotInThatState: (409, "state"),
     PermissionDenied: (403, "leads"),
 }

@@ -69,10 +69,18 @@ def shown(key: str, value: Any) -> str:
 
 
 def _without_password(text: str) -> str:
-    parts = urlsplit(text) if "://" in text else None
-    if parts is None or not parts.password:
+    if "://" not in text:
         return text
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:...@{parts.netloc.rpartition('@')[2]}"))
+    try:
+        parts = urlsplit(text)
+        password = parts.password
+    except ValueError:  # it is no address, but may hold a password all the same
+        return HIDDEN
+    if password:
+        parts = parts._replace(netloc=f"{parts.username}:...@{parts.netloc.rpartition('@')[2]}")
+    if parts.query:  # a signature, say
+        parts = parts._replace(query="...")
+    return urlunsplit(parts) if password or parts.query else text
 
 
 def _flat(config: BaseModel, before: str = "") -> Iterator[tuple[str, Any]]:

@@ -73,8 +73,8 @@ class OutgoingMailAdmin(ReadOnly):
     fields = ("to", "subject", "created", "not_before", "attempts", "sent", "trouble")
     actions = ("send_again",)
 
-    @admin.action(description="Try again now")
+    @admin.action(description="Try again")
     def send_again(self, request: HttpRequest, queryset: QuerySet) -> None:
         """Begin the tries anew for what has not left."""
         count = send_again(queryset)
-        self.message_user(request, f"{count} mails are tried again.")
+        self.message_user(request, f"{count} mails are tried again, within minutes.")

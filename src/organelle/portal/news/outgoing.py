@@ -46,8 +46,14 @@ def send_due(now: datetime | None = None) -> int:
 
 
 def send_again(mails: QuerySet, now: datetime | None = None) -> int:
-    """Begin the tries anew for what of `mails` has not left; returns how many those are."""
-    return mails.filter(sent=None).update(attempts=0, not_before=now or timezone.now())
+    """Begin the tries anew for what of `mails` has not left; returns how many those are.
+
+    What is due within the time of a lease may be on its way at this moment, and keeps its time.
+    """
+    moment = now or timezone.now()
+    waiting = mails.filter(sent=None)
+    waiting.filter(not_before__gt=moment + LEASE).update(not_before=moment)
+    return waiting.update(attempts=0)
 
 
 def forget_old(now: datetime | None = None) -> None:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +67,11 @@ def backups() -> list[Backup]:
     """The newest first."""
     running = is_running()
     logs = sorted(place().glob("portal-*.log"), reverse=True)
-    return [_read(log, is_running=running and number == 0) for number, log in enumerate(logs)]
+    found = []
+    for number, log in enumerate(logs):
+        with suppress(FileNotFoundError):  # removed at this moment
+            found.append(_read(log, is_running=running and number == 0))
+    return found
 
 
 def is_running() -> bool:

@@ -1,4 +1,4 @@
-"""Backups: made, listed; fetched and removed in person, since they hold everything."""
+"""Backups: listed; made, fetched and removed in person, since they hold everything and take room."""
 
 from __future__ import annotations
 
@@ -39,9 +39,14 @@ def made(request: HttpRequest) -> Any:  # noqa: ARG001
     return backups.backups() if settings.FOLDER else []
 
 
-@router.post("/backups", response=changes(Begun, 404, 409, status=202), summary="Begin a backup")
+@router.post(
+    "/backups",
+    auth=ORGANISER_IN_PERSON,
+    response=changes(Begun, 404, 409, status=202),
+    summary="Begin a backup",
+)
 def begin(request: HttpRequest) -> Status:
-    """It is made in the background; 409 when that cannot be now, with the reason."""
+    """In the background; 409 when that cannot be now, with the reason. Only from a session: it takes room."""
     if not settings.FOLDER:
         raise Http404
     try:
@@ -60,8 +65,12 @@ def fetch(request: HttpRequest, name: str) -> HttpResponseBase:
     path = backups.file_of(name) if settings.FOLDER else None
     if path is None:
         raise Http404
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:  # removed at this moment
+        raise Http404 from None
     note(request.auth, "backup.downloaded", f"backup {name}")
-    return FileResponse(path.open("rb"), as_attachment=True, filename=name)
+    return FileResponse(stream, as_attachment=True, filename=name)
 
 
 @router.delete(

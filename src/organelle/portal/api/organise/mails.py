@@ -50,7 +50,7 @@ def mails(
 
 @router.post("/mails/{int:number}/again", response=changes(AnyMail, 404, 409), summary="Try a mail again")
 def again(request: HttpRequest, number: int) -> OutgoingMail:
-    """Now, and as often as at first."""
+    """Within minutes, and as often as at first."""
     mail: OutgoingMail = get_object_or_404(OutgoingMail, pk=number)
     if not send_again(OutgoingMail.objects.filter(pk=number)):
         raise HttpError(409, "this mail has left already")

@@ -14,7 +14,13 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 
 from organelle.portal.accounts import teams as teams_of
-from organelle.portal.accounts.closing import require_another_account, set_active, set_office, set_standing
+from organelle.portal.accounts.closing import (
+    ClosedOut,
+    require_another_account,
+    set_active,
+    set_office,
+    set_standing,
+)
 from organelle.portal.accounts.forms import TeamForm, UserForm
 from organelle.portal.accounts.models import Membership, Team, User
 from organelle.portal.accounts.personal import forget
@@ -138,9 +144,10 @@ def user(request: HttpRequest, number: int) -> dict[str, Any]:  # noqa: ARG001
 
 @router.patch("/users/{int:number}", response=changes(AnyPerson, 404, 409), summary="Close out, let in")
 def change_user(request: HttpRequest, number: int, change: Access) -> dict[str, Any]:
-    """Anybody but oneself."""
-    person: User = get_object_or_404(User, pk=number)
-    set_active(person, request.auth, DOOR, active=change.active)
+    """Anybody but oneself. An organiser who is closed out is none any more, also when let in again."""
+    with transaction.atomic():
+        person = _locked(User, number)
+        set_active(person, request.auth, DOOR, active=change.active)
     return _user(person)
 
 
@@ -151,9 +158,11 @@ def change_user(request: HttpRequest, number: int, change: Access) -> dict[str, 
     summary="Change name and address",
 )
 def change_record(request: HttpRequest, number: int, change: PersonChange) -> dict[str, Any]:
-    """Only from a session: links to sign in go to the new address."""
-    person = get_object_or_404(User, pk=number)
-    return _user(keep(PersonForm, person, change.dict(exclude_none=True), request.auth))
+    """Of anybody but oneself, and only from a session: links to sign in go to the new address."""
+    with transaction.atomic():
+        person = _locked(User, number)
+        require_another_account(person, request.auth)
+        return _user(keep(PersonForm, person, change.dict(exclude_none=True), request.auth))
 
 
 @router.put(
@@ -164,8 +173,9 @@ def change_record(request: HttpRequest, number: int, change: PersonChange) -> di
 )
 def change_office(request: HttpRequest, number: int, office: Office) -> dict[str, Any]:
     """Anybody but oneself; only from a session: a token makes nobody an organiser."""
-    person: User = get_object_or_404(User, pk=number)
-    set_office(person, request.auth, DOOR, organiser=office.organiser)
+    with transaction.atomic():
+        person = _locked(User, number)
+        set_office(person, request.auth, DOOR, organiser=office.organiser)
     return _user(person)
 
 
@@ -213,13 +223,13 @@ def team(request: HttpRequest, number: int) -> dict[str, Any]:  # noqa: ARG001
 )
 def change_team(request: HttpRequest, number: int, change: TeamChange) -> dict[str, Any]:
     """An excluded team hands nothing in."""
-    found: Team = get_object_or_404(Team, pk=number)
     given = change.dict(exclude_none=True)
     words = {name: given.pop(name) for name in ("name", "affiliation") if name in given}
     with transaction.atomic():
+        found = _locked(Team, number)
         if words:
             before = {"name": found.name, "affiliation": found.affiliation}
-            teams_of.rename(found, request.auth, **cleaned(TeamForm(before | words)))
+            teams_of.rename(found, request.auth, **cleaned(TeamForm(before | words)), door=DOOR)
         set_standing(found, request.auth, DOOR, **{f"is_{name}": holds for name, holds in given.items()})
     return _full_team(found)
 
@@ -232,7 +242,7 @@ def change_team(request: HttpRequest, number: int, change: TeamChange) -> dict[s
 def delete_team(request: HttpRequest, number: int) -> Status:
     """One that has handed something in stays: exclude it."""
     with transaction.atomic():
-        found: Team = get_object_or_404(Team.objects.select_for_update(), pk=number)
+        found = _locked(Team, number)
         if found.submissions.exists():
             raise teams_of.TeamError("This team has handed something in; exclude it instead.")
         drop(found, request.auth)
@@ -241,18 +251,20 @@ def delete_team(request: HttpRequest, number: int) -> Status:
 
 @router.put(
     "/teams/{int:number}/members/{int:user}",
+    auth=ORGANISER_IN_PERSON,
     response=changes(AnyTeamFull, 404, 409),
     summary="Put somebody into a team",
 )
 def put_member(request: HttpRequest, number: int, user: int, membership: Leading) -> dict[str, Any]:
-    """Without an invitation; with `leads` the lead goes to them. Who is in it stays in it."""
-    found: Team = get_object_or_404(Team, pk=number)
-    person: User = get_object_or_404(User, pk=user)
+    """Without an invitation, and only from a session; with `leads` the lead goes to them."""
     with transaction.atomic():
+        found, person = _locked(Team, number), _locked(User, user)
+        if not person.is_active:
+            raise ClosedOut("This person is closed out; let them in first.")
         member = found.memberships.filter(user=person).first()
         member = member or teams_of.put_in(found, person, request.auth, DOOR)
         if membership.leads and not member.leads:
-            teams_of.hand_on(found, member, request.auth)
+            teams_of.hand_on(found, member, request.auth, DOOR)
     return _full_team(found)
 
 
@@ -263,11 +275,16 @@ def put_member(request: HttpRequest, number: int, user: int, membership: Leading
 )
 def take_member(request: HttpRequest, number: int, user: int) -> Status:
     """The lead goes on to whoever is in it longest; an empty team that has handed nothing in goes."""
-    person: User = get_object_or_404(User, pk=user)
-    members = get_object_or_404(Team, pk=number).memberships.select_related("user")
-    found: Membership = get_object_or_404(members, user=person)
-    teams_of.take_out(found, request.auth, DOOR)
+    with transaction.atomic():
+        members = _locked(Team, number).memberships.select_related("user")
+        found: Membership = get_object_or_404(members, user=_locked(User, user))
+        teams_of.take_out(found, request.auth, DOOR)
     return Status(204, None)
+
+
+def _locked(kind: Any, number: int) -> Any:
+    """The row, which nobody else changes until the transaction ends; `Http404` when there is none."""
+    return get_object_or_404(kind.objects.select_for_update(), pk=number)
 
 
 def _user(person: User) -> dict[str, Any]:
@@ -277,7 +294,7 @@ def _user(person: User) -> dict[str, Any]:
         "name": str(person),
         "email": person.email,
         "active": person.is_active,
-        "organiser": person.is_organiser,
+        "organiser": person.is_staff,
         "team_id": membership and membership.team_id,
         "rules_accepted": person.rules_accepted,
         "joined": person.date_joined,

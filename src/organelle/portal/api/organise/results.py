@@ -63,7 +63,7 @@ def results(
     offset: int = OFFSET,
 ) -> dict[str, Any]:
     """Newest first; of one file, of one metric."""
-    found = chosen(Result.objects.defer("crops"), sha256=sha256, metric=metric)
+    found = chosen(Result.objects.defer("crops").order_by("-created", "-pk"), sha256=sha256, metric=metric)
     return listing(found, limit, offset)
 
 

@@ -35,7 +35,7 @@ def tokens(
     offset: int = OFFSET,
 ) -> dict[str, Any]:
     """Newest first, also those that are over; `search` looks into addresses and the beginnings of tokens."""
-    found = ApiToken.objects.select_related("user")
+    found = ApiToken.objects.select_related("user").order_by("-created", "-pk")
     if word := plain(search):
         found = found.filter(Q(user__email__icontains=word) | Q(prefix__icontains=word))
     return listing(found, limit, offset, _token)
