@@ -94,6 +94,15 @@ def test_the_challenge_is_only_read(toured: DemoReport, tiny_challenge: Path) ->
 def test_another_tour_does_not_mix_with_it(toured: DemoReport, work: Path, tiny_challenge: Path) -> None:
     with pytest.raises(OutputExists, match="another tour"):
         demo(work, challenge=tiny_challenge, quick=True, seed=5)
+    with pytest.raises(OutputExists, match="--steps"):
+        demo(work, challenge=tiny_challenge, quick=True, steps=3)
+
+
+def test_fewer_steps_are_judged_at_the_latest_at_their_end() -> None:
+    assert FULL.of(None) is FULL
+    few = FULL.of(40)
+    assert (few.steps_3d, few.steps_2d, few.validate_every) == (40, 40, 40)
+    assert FULL.of(2000).validate_every == FULL.validate_every
 
 
 def test_a_challenge_that_is_not_there(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The tour at full size, as `make demo` runs it: networks that beat nothing and a grey-value threshold.
 
-Of the real datasets one is toured, unless CSC_TOUR is `whole`: each takes a training of its own.
+Of the real datasets one is toured, with half the steps, unless CSC_TOUR is `whole`: each takes a training of
+its own.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def test_on_real_microscopy_every_semantic_class_beats_both_baselines(shared: Pa
     whole = os.environ.get("CSC_TOUR") == "whole"
     sample = shared / "sample" if whole else part_of(shared / "sample", "vnc-larva", tmp_path / "sample")
     before = sha256(sample)
-    rows = tour(tmp_path / "demo", "--data", sample)
+    rows = tour(tmp_path / "demo", "--data", sample, *([] if whole else ["--steps", "500"]))
     semantic = {(row["dataset"], row["class"]): row for row in rows if row["kind"] == "semantic"}
     assert semantic.keys() == {key for key in PLAIN_UNET if whole or key[0] == "vnc-larva"}
     assert not_better(list(semantic.values())) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,13 @@ class Effort:
     """Make objects by recipes fitted to the training crops, not by those that are built in."""
     judges: int | None = None
     """Child processes that score and draw, see `evaluate`."""
+
+    def of(self, steps: int | None) -> Effort:
+        """The same with so many steps; None: as it is."""
+        if steps is None:
+            return self
+        every = min(self.validate_every, steps)
+        return replace(self, steps_3d=steps, steps_2d=steps, validate_every=every)
 
 
 FULL = Effort(steps_3d=600, steps_2d=500, validate_every=500, planar=True, fitted=False)

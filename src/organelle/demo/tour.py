@@ -41,6 +41,7 @@ def demo(
     *,
     challenge: Path | str | None = None,
     quick: bool = False,
+    steps: int | None = None,
     seed: int = 0,
     console: Console | None = None,
 ) -> DemoReport:
@@ -53,6 +54,7 @@ def demo(
         challenge: folder with the three tables, `bucket/` and `truth.zarr`, only read; default: a synthetic
             cell, written to `{work}/challenge`.
         quick: a tiny cell and a few steps, to see that all stages work.
+        steps: of training a network; None: as many as the tour was made for.
         seed: of the cell and of the training.
         console: where to print; default: standard output.
 
@@ -68,7 +70,7 @@ def demo(
         catalog = load_catalog(folder)
         data = require_folder(folder / "bucket", "the volumes of the challenge")
         truth = require_folder(folder / "truth.zarr", "the truth of the test crops")
-        effort = QUICK if quick else FULL if challenge is None else REAL
+        effort = (QUICK if quick else FULL if challenge is None else REAL).of(steps)
         experiments = _write_experiments(catalog, data, place, effort, seed)
     for experiment in experiments:
         _run_stages(experiment, catalog, data, place, watch)
@@ -118,7 +120,8 @@ def _write_experiments(
         path = work / "experiments" / f"{plan.dataset}.toml"
         if path.is_file() and path.read_text() != plan.toml():
             raise OutputExists(
-                f"{path} belongs to another tour (other data, --quick or --seed); choose another --work"
+                f"{path} belongs to another tour (other data, --quick, --steps or --seed); "
+                "choose another --work"
             )
         if not path.is_file():
             with whole(path) as part:
