@@ -30,7 +30,7 @@ help:  ## show this list
 install: $(READY)  ## make .venv with everything in it (the other targets do it, too)
 
 # The stamp is the last thing that is written: an interrupted installation is simply taken up again. Compiling is left
-# to all cores together; some libraries bring files for other Pythons, which cannot be compiled.
+# to all cores together, without tests; some libraries bring files for other Pythons, which cannot be compiled.
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -40,7 +40,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once; takes a few minutes)"
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --no-compile -c constraints.txt -e '.[dev]'
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	@touch $@
 
 demo: $(READY)  ## the whole path on a synthetic cell, or with DATA=FOLDER on a real mini challenge
