@@ -104,7 +104,7 @@ class AnyTeamFull(AnyTeam):
     left: Left
 
 
-class TeamChange(Asked):
+class AnyTeamChange(Asked):
     """Whether a team is excluded, or is one of the organisers' own; its name; what is not given stays."""
 
     banned: bool | None = None
@@ -221,7 +221,7 @@ def team(request: HttpRequest, number: int) -> dict[str, Any]:  # noqa: ARG001
     response=changes(AnyTeamFull, 404, 409),
     summary="Exclude a team, let it in, rename it",
 )
-def change_team(request: HttpRequest, number: int, change: TeamChange) -> dict[str, Any]:
+def change_team(request: HttpRequest, number: int, change: AnyTeamChange) -> dict[str, Any]:
     """An excluded team hands nothing in."""
     given = change.dict(exclude_none=True)
     words = {name: given.pop(name) for name in ("name", "affiliation") if name in given}
