@@ -27,7 +27,7 @@ class BackupRecord(Schema):
     trouble: str
 
 
-class Begun(Schema):
+class BackupBegun(Schema):
     """The name of a backup that is being made."""
 
     name: str
@@ -42,7 +42,7 @@ def made(request: HttpRequest) -> Any:  # noqa: ARG001
 @router.post(
     "/backups",
     auth=ORGANISER_IN_PERSON,
-    response=changes(Begun, 404, 409, status=202),
+    response=changes(BackupBegun, 404, 409, status=202),
     summary="Begin a backup",
 )
 def begin(request: HttpRequest) -> Status:
