@@ -27,7 +27,7 @@ from running_portal import RunningPortal, running_portal
 pytestmark = [pytest.mark.soak, pytest.mark.filterwarnings("ignore")]
 
 SECONDS = float(os.environ.get("CSC_FUZZ_S", "30"))
-EXAMPLES = 12
+EXAMPLES = 8
 """Of each operation at a time; then the next one has its turn. The first turn is always finished."""
 
 HANDING_IN = ("/api/submissions", "/api/uploads")
