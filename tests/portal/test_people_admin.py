@@ -79,6 +79,15 @@ def test_another_organiser_may_do_all_that_organisers_do(desk, person):
     assert other.get("/admin/challenge/phase/").status_code == 200
 
 
+def test_an_organiser_who_is_closed_out_is_none_when_let_in_again(desk, person):
+    place = f"/admin/accounts/user/{person.pk}/change/"
+    assert saved(desk, place, is_staff=True) == 302
+    for active in (False, True):
+        assert saved(desk, place, is_active=active) == 302
+        person.refresh_from_db()
+        assert (person.is_active, person.is_staff, person.is_superuser) == (active, False, False)
+
+
 def test_nobody_closes_out_themselves(desk, organiser):
     page = f"/admin/accounts/user/{organiser.pk}/change/"
     assert saved(desk, page, is_active=False, is_staff=False, is_superuser=False) == 302

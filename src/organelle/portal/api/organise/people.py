@@ -187,9 +187,10 @@ def change_office(request: HttpRequest, number: int, office: Office) -> dict[str
 )
 def delete_user(request: HttpRequest, number: int) -> Status:
     """For good, and only from a session. What they handed in stays with their team, without their name."""
-    person: User = get_object_or_404(User, pk=number)
-    require_another_account(person, request.auth)
-    forget(person, by=request.auth)
+    with transaction.atomic():
+        person = _locked(User, number)
+        require_another_account(person, request.auth)
+        forget(person, by=request.auth)
     return Status(204, None)
 
 
