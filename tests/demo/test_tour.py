@@ -32,7 +32,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def toured(tiny_challenge: Path, work: Path, screen: io.StringIO) -> DemoReport:
-    return demo(work, challenge=tiny_challenge, quick=True, console=Console(file=screen, width=100))
+    return demo(work, challenge=tiny_challenge, quick=True, console=Console(file=screen, width=80))
 
 
 @pytest.mark.soak
@@ -48,6 +48,7 @@ def test_it_ends_with_a_table_of_times_and_scores_and_the_place_of_the_report(
         "overall",
     ):
         assert word in told
+    assert "…" not in told, "a name was cut in a terminal of 80 columns"
     assert str(work / "report.html") in told
     assert "data:image/png" in (work / "report.html").read_text()
 

@@ -87,7 +87,11 @@ def score_table(rows: Iterable[ScoreRow], result: Result) -> RenderableType:
     tables = []
     for dataset, group in groupby(rows, key=lambda row: row.dataset):
         its_rows = list(group)
-        table = Table(title=f"Scores on the test crops of {dataset}", title_justify="left", box=SIMPLE_HEAD)
+        title = f"Scores on the test crops of {dataset}"
+        # narrow, so that a terminal of 80 columns shows every name whole
+        table = Table(
+            title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+        )
         for heading in ("class", "measure", "networks", "nothing", "grey value", "at", ""):
             numeric = heading in ("networks", "nothing", "grey value")
             table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
